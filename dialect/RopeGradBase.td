@@ -1,0 +1,169 @@
+//===- RopeGradBase.td - The ropegrad dialect --------------*- tablegen -*-===//
+//
+// Part of RopeGrad, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef ROPEGRAD_DIALECT_BASE_TD
+#define ROPEGRAD_DIALECT_BASE_TD
+
+include "mlir/IR/OpBase.td"
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/EnumAttr.td"
+
+def RopeGrad_Dialect : Dialect {
+  let name = "ropegrad";
+  let cppNamespace = "::mlir::ropegrad";
+  let summary = "attention with rotary or general relative positions, its loss and its gradient";
+  let description = [{
+    The dialect says *what* is computed at four levels, each a legal input to
+    `ropegrad-opt`:
+
+    1. **problem**: `loss`, `loss_vjp`, `attention`, `attention_vjp` on tensors,
+       with position, mask, bias, similarity, bounds and tolerance as attributes;
+    2. **implicit**: n×n matrices as values of type `!ropegrad.matrix` that are
+       never stored, the algebra on them (`logits`, `exp`, `polynomial`,
+       `hadamard`, `outer`, ...), and the exits back to tall tensors (`apply`,
+       `apply_transposed`, `row_sums`, ...);
+    3. **structured**: destination-style ops on tall tensors only: `rotate`,
+       `accumulate`, `expand`, `reverse`, `tiles`;
+    4. **kernels**: the same ops on buffers, lowered to scf, vector and memref.
+
+    Tall operands have shape (batch, heads, n, width). Where a key/value operand
+    has fewer heads than the matrix, head h reads key/value head
+    `h / (heads / kv_heads)` (grouped-query attention).
+  }];
+  let useDefaultAttributePrinterParser = 1;
+  let useDefaultTypePrinterParser = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Enumerations
+//===----------------------------------------------------------------------===//
+
+class RopeGrad_Enum<string name, string summary, list<I32EnumAttrCase> cases>
+    : I32EnumAttr<name, summary, cases> {
+  let cppNamespace = "::mlir::ropegrad";
+  let genSpecializedAttr = 0;
+}
+
+def RopeGrad_Layout : RopeGrad_Enum<"Layout", "which coordinates rotary position pairs", [
+  I32EnumAttrCase<"Interleaved", 0, "interleaved">, // 2k with 2k+1
+  I32EnumAttrCase<"Half", 1, "half">                // k with k+d/2
+]>;
+def RopeGrad_Mask : RopeGrad_Enum<"Mask", "which pairs (i, j) are live", [
+  I32EnumAttrCase<"None", 0, "none">, I32EnumAttrCase<"Causal", 1, "causal">,
+  I32EnumAttrCase<"Window", 2, "window">
+]>;
+def RopeGrad_Route : RopeGrad_Enum<"Route", "how a problem is computed", [
+  I32EnumAttrCase<"Auto", 0, "auto">, I32EnumAttrCase<"Exact", 1, "exact">,
+  I32EnumAttrCase<"Features", 2, "features">, I32EnumAttrCase<"Scan", 3, "scan">,
+  I32EnumAttrCase<"FFT", 4, "fft">
+]>;
+def RopeGrad_Fit : RopeGrad_Enum<"Fit", "which polynomial stands for exp", [
+  I32EnumAttrCase<"Minimax", 0, "minimax">, I32EnumAttrCase<"Taylor", 1, "taylor">,
+  I32EnumAttrCase<"Weighted", 2, "weighted">
+]>;
+
+class RopeGrad_EnumAttr<EnumInfo info, string name>
+    : EnumAttr<RopeGrad_Dialect, info, name> {
+  let assemblyFormat = "`<` $value `>`";
+}
+def RopeGrad_LayoutAttr : RopeGrad_EnumAttr<RopeGrad_Layout, "layout">;
+def RopeGrad_MaskAttr : RopeGrad_EnumAttr<RopeGrad_Mask, "mask">;
+def RopeGrad_RouteAttr : RopeGrad_EnumAttr<RopeGrad_Route, "route">;
+def RopeGrad_FitAttr : RopeGrad_EnumAttr<RopeGrad_Fit, "fit">;
+
+//===----------------------------------------------------------------------===//
+// Attributes
+//===----------------------------------------------------------------------===//
+
+class RopeGrad_Attr<string name, string attrMnemonic> : AttrDef<RopeGrad_Dialect, name> {
+  let mnemonic = attrMnemonic;
+}
+
+def RopeGrad_RotaryAttr : RopeGrad_Attr<"Rotary", "rotary"> {
+  let summary = "rotary position: W_t rotates coordinate pair k by t * base^(-2k/d)";
+  let description = [{
+    `#ropegrad.rotary<interleaved, base = 1.0e+4 : f64>`
+  }];
+  let parameters = (ins EnumParameter<RopeGrad_Layout>:$layout, "::mlir::FloatAttr":$base);
+  let assemblyFormat = "`<` $layout `,` `base` `=` $base `>`";
+}
+
+def RopeGrad_GeneralAttr : RopeGrad_Attr<"General", "general"> {
+  let summary = "general position: W_t is given, non-zero on a support of (row, column) pairs";
+  let description = [{
+    The pairs are written flat: `#ropegrad.general<[0, 0, 0, 1]>` is the support
+    {(0, 0), (0, 1)}; the columns of W follow its order.
+  }];
+  let parameters = (ins ArrayRefParameter<"int64_t">:$pairs);
+  let assemblyFormat = "`<` `[` $pairs `]` `>`";
+}
+
+def RopeGrad_NoPositionAttr : RopeGrad_Attr<"NoPosition", "no_position"> {
+  let summary = "no position: W_t is the identity";
+}
+
+def RopeGrad_PlanAttr : RopeGrad_Attr<"Plan", "plan"> {
+  let summary = "the route and degree that `ropegrad-plan` chose, with predicted cost and proved error";
+  let description = [{
+    `#ropegrad.plan<route = features, degree = 4 : i64, fit = minimax, radius = 5.0e-1 : f64>`:
+    `radius` is the interval fitted and proved (radius_limit), `delta` and
+    `delta_prime` bound the relative errors of p and p' on it, `features` is M.
+  }];
+  let parameters = (ins
+    EnumParameter<RopeGrad_Route>:$route,
+    EnumParameter<RopeGrad_Fit>:$fit,
+    OptionalParameter<"::mlir::IntegerAttr">:$degree,
+    OptionalParameter<"::mlir::FloatAttr">:$radius,
+    OptionalParameter<"::mlir::FloatAttr">:$sigma,
+    OptionalParameter<"::mlir::FloatAttr">:$delta,
+    OptionalParameter<"::mlir::FloatAttr">:$delta_prime,
+    OptionalParameter<"::mlir::IntegerAttr">:$features,
+    OptionalParameter<"::mlir::FloatAttr">:$flops,
+    OptionalParameter<"::mlir::FloatAttr">:$bytes,
+    OptionalParameter<"::mlir::FloatAttr">:$predicted_ms);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
+def RopeGrad_PositionAttr : Attr<
+    Or<[CPred<"::llvm::isa<::mlir::ropegrad::RotaryAttr>($_self)">,
+        CPred<"::llvm::isa<::mlir::ropegrad::GeneralAttr>($_self)">,
+        CPred<"::llvm::isa<::mlir::ropegrad::NoPositionAttr>($_self)">]>,
+    "rotary, general or no_position attribute"> {
+  let storageType = "::mlir::Attribute";
+  let returnType = "::mlir::Attribute";
+  let convertFromStorage = "$_self";
+}
+
+//===----------------------------------------------------------------------===//
+// Types
+//===----------------------------------------------------------------------===//
+
+def RopeGrad_MatrixType : TypeDef<RopeGrad_Dialect, "Matrix"> {
+  let mnemonic = "matrix";
+  let summary = "an implicit n×n matrix per batch and head, never stored";
+  let description = [{
+    `!ropegrad.matrix<BxHxnxnxf32>` stands for B·H matrices of n×n elements. A
+    value of this type has no buffer: the only ways out are the exits.
+  }];
+  let parameters = (ins ArrayRefParameter<"int64_t">:$shape, "::mlir::FloatType":$elementType);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    int64_t getBatch() const { return getShape()[0]; }
+    int64_t getHeads() const { return getShape()[1]; }
+    int64_t getRows() const { return getShape()[2]; }
+  }];
+}
+
+/// Tall operands: tensors up to level 3, buffers at level 4.
+def RopeGrad_Tall : AnyTypeOf<[RankedTensorOf<[AnyFloat]>, MemRefOf<[AnyFloat]>],
+                              "tensor or memref of floats">;
+def RopeGrad_TallTensor : RankedTensorOf<[AnyFloat]>;
+
+class RopeGrad_Op<string opMnemonic, list<Trait> traits = []>
+    : Op<RopeGrad_Dialect, opMnemonic, traits>;
+
+#endif // ROPEGRAD_DIALECT_BASE_TD

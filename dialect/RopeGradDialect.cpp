@@ -1,0 +1,75 @@
+//===- RopeGradDialect.cpp - Registration and types ------------*- C++ -*-===//
+//
+// Part of RopeGrad, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+//
+// The dialect's registration, attributes and the implicit matrix type.
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialect/RopeGrad.h"
+
+#include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace mlir::ropegrad;
+
+#include "dialect/RopeGradDialect.cpp.inc"
+#include "dialect/RopeGradEnums.cpp.inc"
+#include "dialect/RopeGradInterfaces.cpp.inc"
+#define GET_ATTRDEF_CLASSES
+#include "dialect/RopeGradAttrs.cpp.inc"
+#define GET_TYPEDEF_CLASSES
+#include "dialect/RopeGradTypes.cpp.inc"
+
+void RopeGradDialect::initialize() {
+  addOperations<
+#define GET_OP_LIST
+#include "dialect/RopeGradOps.cpp.inc"
+      >();
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "dialect/RopeGradAttrs.cpp.inc"
+      >();
+  addTypes<
+#define GET_TYPEDEF_LIST
+#include "dialect/RopeGradTypes.cpp.inc"
+      >();
+}
+
+Type MatrixType::parse(AsmParser &parser) {
+  SmallVector<int64_t> shape;
+  FloatType element;
+  SMLoc loc = parser.getCurrentLocation();
+  if (parser.parseLess() ||
+      parser.parseDimensionList(shape, /*allowDynamic=*/false) ||
+      parser.parseType(element) || parser.parseGreater())
+    return {};
+  return getChecked([&] { return parser.emitError(loc); }, parser.getContext(),
+                    shape, element);
+}
+
+void MatrixType::print(AsmPrinter &printer) const {
+  printer << '<';
+  for (int64_t size : getShape())
+    printer << size << 'x';
+  printer << getElementType() << '>';
+}
+
+LogicalResult MatrixType::verify(function_ref<InFlightDiagnostic()> emitError,
+                                 ArrayRef<int64_t> shape, FloatType) {
+  if (shape.size() != 4)
+    return emitError() << "expected a matrix of shape (batch, heads, n, n), "
+                          "but got rank "
+                       << shape.size();
+  for (int64_t size : shape)
+    if (size <= 0)
+      return emitError() << "expected matrix sizes to be positive, but got "
+                         << size;
+  if (shape[2] != shape[3])
+    return emitError() << "expected a square matrix, but got " << shape[2]
+                       << " rows and " << shape[3] << " columns";
+  return success();
+}

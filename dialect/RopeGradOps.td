@@ -1,0 +1,9 @@
+//===- RopeGradOps.td - Everything the dialect says --------*- tablegen -*-===//
+//
+// Part of RopeGrad, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+include "dialect/ProblemOps.td"
+include "dialect/MatrixOps.td"
+include "dialect/StructuredOps.td"

@@ -1,0 +1,254 @@
+//===- StructuredOps.cpp - Levels 3 and 4: verifiers, effects --*- C++ -*-===//
+//
+// Part of RopeGrad, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+//
+// Verifiers and memory effects of the destination-style ops.
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialect/RopeGrad.h"
+
+#include <limits>
+
+using namespace mlir;
+using namespace mlir::ropegrad;
+
+#define GET_OP_CLASSES
+#include "dialect/RopeGradOps.cpp.inc"
+
+namespace {
+
+ArrayRef<int64_t> shapeOf(Value value) {
+  return cast<ShapedType>(value.getType()).getShape();
+}
+
+LogicalResult expectCounts(DestinationStyleOpInterface op, size_t ins,
+                           size_t outs) {
+  if (op.getDpsInputs().size() != ins ||
+      static_cast<size_t>(op.getNumDpsInits()) != outs)
+    return op->emitOpError("expected ")
+           << ins << " inputs and " << outs << " outputs, but got "
+           << op.getDpsInputs().size() << " and " << op.getNumDpsInits();
+  return success();
+}
+
+LogicalResult expectShape(Operation *op, Value value, StringRef name,
+                          ArrayRef<int64_t> expected) {
+  if (shapeOf(value) == expected)
+    return success();
+  InFlightDiagnostic diag = op->emitOpError() << "expected " << name << " to be (";
+  llvm::interleaveComma(expected, diag);
+  return diag << "), but got " << value.getType();
+}
+
+LogicalResult expectRank(Operation *op, Value value, StringRef name,
+                         size_t rank) {
+  if (shapeOf(value).size() == rank)
+    return success();
+  return op->emitOpError() << "expected " << name << " of rank " << rank
+                           << ", but got " << value.getType();
+}
+
+/// C(n, k) for verifying M, saturating.
+int64_t countMonomials(int64_t d, int64_t degree) {
+  __int128 result = 1;
+  for (int64_t i = 1; i <= degree; ++i) {
+    result = result * (d + i) / i;
+    if (result > std::numeric_limits<int64_t>::max())
+      return std::numeric_limits<int64_t>::max();
+  }
+  return static_cast<int64_t>(result);
+}
+
+/// x (B, H, n, d), G (B, H', M, w), tall (B, H, n, w).
+LogicalResult expectFeatures(Operation *op, Value x, Value g, Value tall,
+                             int64_t degree) {
+  if (failed(expectRank(op, x, "x", 4)) || failed(expectRank(op, g, "G", 4)) ||
+      failed(expectRank(op, tall, "the tall factor", 4)))
+    return failure();
+  ArrayRef<int64_t> s = shapeOf(x), t = shapeOf(g);
+  if (degree < 0)
+    return op->emitOpError("expected a degree >= 0, but got ") << degree;
+  if (t[1] == 0 || s[1] % t[1] != 0)
+    return op->emitOpError("expected the heads of G to divide ")
+           << s[1] << ", but got " << t[1];
+  int64_t m = countMonomials(s[3], degree);
+  if (failed(expectShape(op, g, "G", {s[0], t[1], m, t[3]})))
+    return failure();
+  return expectShape(op, tall, "the tall factor", {s[0], s[1], s[2], t[3]});
+}
+
+void addEffects(
+    DestinationStyleOpInterface op,
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &out) {
+  for (OpOperand &operand : op->getOpOperands()) {
+    if (!isa<MemRefType>(operand.get().getType()))
+      continue;
+    out.emplace_back(MemoryEffects::Read::get(), &operand);
+    if (op.isDpsInit(&operand))
+      out.emplace_back(MemoryEffects::Write::get(), &operand);
+  }
+}
+
+/// Results on tensors are tied to the outputs; on buffers there are none.
+LogicalResult expectTied(DestinationStyleOpInterface op) {
+  bool tensors = llvm::any_of(op->getOperandTypes(), llvm::IsaPred<RankedTensorType>);
+  bool buffers = llvm::any_of(op->getOperandTypes(), llvm::IsaPred<MemRefType>);
+  if (tensors && buffers)
+    return op->emitOpError("expected all tensors or all buffers, but got both");
+  for (Type type : op->getOperandTypes())
+    if (!cast<ShapedType>(type).hasStaticShape())
+      return op->emitOpError("expected static shapes, but got ")
+             << type << ": dynamic shapes are not supported yet";
+  size_t wanted = buffers ? 0 : op.getNumDpsInits();
+  if (op->getNumResults() != wanted)
+    return op->emitOpError("expected ")
+           << wanted << " results, but got " << op->getNumResults();
+  if (!buffers)
+    for (auto [init, result] : llvm::zip(op.getDpsInits(), op->getResults()))
+      if (init.getType() != result.getType())
+        return op->emitOpError("expected a result of ")
+               << init.getType() << ", but got " << result.getType();
+  return success();
+}
+
+} // namespace
+
+#define ROPEGRAD_EFFECTS(OP)                                                   \
+  void OP::getEffects(                                                         \
+      SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>      \
+          &effects) {                                                          \
+    addEffects(*this, effects);                                                \
+  }
+ROPEGRAD_EFFECTS(RotateOp)
+ROPEGRAD_EFFECTS(AppendColumnOp)
+ROPEGRAD_EFFECTS(GuardOp)
+ROPEGRAD_EFFECTS(AccumulateOp)
+ROPEGRAD_EFFECTS(ExpandOp)
+ROPEGRAD_EFFECTS(ReverseOp)
+ROPEGRAD_EFFECTS(KroneckerFeaturesOp)
+ROPEGRAD_EFFECTS(PositionTableOp)
+ROPEGRAD_EFFECTS(TilesOp)
+#undef ROPEGRAD_EFFECTS
+
+LogicalResult RotateOp::verify() {
+  if (failed(expectCounts(*this, 1, 1)) || failed(expectTied(*this)) ||
+      failed(expectRank(*this, getIns()[0], "x", 4)))
+    return failure();
+  int64_t d = shapeOf(getIns()[0]).back();
+  if (d % 2)
+    return emitOpError("expected d to be even for rotary position, but got ")
+           << d;
+  return expectShape(*this, getOuts()[0], "y", shapeOf(getIns()[0]));
+}
+
+LogicalResult AppendColumnOp::verify() {
+  if (failed(expectCounts(*this, getIns().size() == 2 ? 2 : 1, 1)) ||
+      failed(expectTied(*this)) ||
+      failed(expectRank(*this, getIns()[0], "X", 4)))
+    return failure();
+  SmallVector<int64_t> shape(shapeOf(getIns()[0]));
+  if (getIns().size() == 2 &&
+      failed(expectShape(*this, getIns()[1], "r",
+                         ArrayRef(shape).take_front(3))))
+    return failure();
+  ++shape[3];
+  return expectShape(*this, getOuts()[0], "Y", shape);
+}
+
+LogicalResult GuardOp::verify() {
+  if (failed(expectCounts(*this, 0, 3)) || failed(expectTied(*this)) ||
+      failed(expectRank(*this, getOuts()[1], "q", 4)) ||
+      failed(expectRank(*this, getOuts()[2], "k", 4)))
+    return failure();
+  ArrayRef<int64_t> q = shapeOf(getOuts()[1]), k = shapeOf(getOuts()[2]);
+  if (k[1] == 0 || q[1] % k[1] != 0)
+    return emitOpError("expected the heads of k to divide ")
+           << q[1] << ", but got " << k[1];
+  if (failed(expectShape(*this, getOuts()[2], "k", {q[0], k[1], q[2], q[3]})))
+    return failure();
+  return expectShape(*this, getOuts()[0], "radius", {});
+}
+
+LogicalResult AccumulateOp::verify() {
+  if (failed(expectCounts(*this, 2, 1)) || failed(expectTied(*this)))
+    return failure();
+  if (getCoefficients().empty())
+    return emitOpError("expected at least one coefficient, but got none");
+  return expectFeatures(*this, getIns()[0], getOuts()[0], getIns()[1],
+                        getCoefficients().size() - 1);
+}
+
+LogicalResult ExpandOp::verify() {
+  if (failed(expectCounts(*this, 2, 1)) || failed(expectTied(*this)))
+    return failure();
+  return expectFeatures(*this, getIns()[0], getIns()[1], getOuts()[0],
+                        getDegree());
+}
+
+LogicalResult ReverseOp::verify() {
+  if (failed(expectCounts(*this, 3, 1)) || failed(expectTied(*this)) ||
+      failed(expectFeatures(*this, getIns()[0], getIns()[1], getIns()[2],
+                            getDegree())))
+    return failure();
+  return expectShape(*this, getOuts()[0], "dx", shapeOf(getIns()[0]));
+}
+
+LogicalResult KroneckerFeaturesOp::verify() {
+  if (failed(expectCounts(*this, 6, 1)) || failed(expectTied(*this)))
+    return failure();
+  for (Value value : getIns())
+    if (failed(expectRank(*this, value, "every input", 4)))
+      return failure();
+  ArrayRef<int64_t> q = shapeOf(getIns()[0]), u = shapeOf(getIns()[2]),
+                    a = shapeOf(getIns()[4]);
+  if (q[0] != 1 || q[1] != 1)
+    return emitOpError("expected one batch and one head, but got ")
+           << getIns()[0].getType();
+  if (isa<GeneralAttr>(getPosition()))
+    return emitOpError("expected rotary or no position, but got general");
+  if (failed(expectShape(*this, getIns()[1], "k", q)) ||
+      failed(expectShape(*this, getIns()[2], "u", {1, 1, q[2], u[3]})) ||
+      failed(expectShape(*this, getIns()[3], "v", {1, 1, q[2], u[3]})) ||
+      failed(expectShape(*this, getIns()[4], "A1", {1, 1, q[2], a[3]})) ||
+      failed(expectShape(*this, getIns()[5], "A2", {1, 1, q[2], a[3]})))
+    return failure();
+  int64_t s = getSupport().size() / 2;
+  return expectShape(*this, getOuts()[0], "G", {a[3] * a[3], s});
+}
+
+LogicalResult PositionTableOp::verify() {
+  if (failed(expectCounts(*this, 0, 1)) || failed(expectTied(*this)) ||
+      failed(expectRank(*this, getOuts()[0], "W", 2)))
+    return failure();
+  if (isa<GeneralAttr>(getPosition()))
+    return emitOpError("expected rotary or no position, but got general");
+  ArrayRef<int64_t> w = shapeOf(getOuts()[0]);
+  if (w[0] % 2 == 0)
+    return emitOpError("expected 2n-1 rows, but got ") << w[0];
+  return expectShape(*this, getOuts()[0], "W",
+                     {w[0], static_cast<int64_t>(getSupport().size() / 2)});
+}
+
+LogicalResult TilesOp::verify() {
+  if (failed(expectTied(*this)))
+    return failure();
+  Block &body = getBody().front();
+  if (TypeRange(body.getArgumentTypes()) != TypeRange(getIns().getTypes()))
+    return emitOpError("expected one body argument per input, of its type");
+  auto yield = dyn_cast<YieldOp>(body.getTerminator());
+  if (!yield)
+    return emitOpError("expected the body to end in ropegrad.yield");
+  if (TypeRange(yield.getExits().getTypes()) != TypeRange(getOuts().getTypes()))
+    return emitOpError("expected one yielded exit per output, of its type");
+  for (Operation &op : body)
+    if (!isa<TileOpInterface, YieldOp>(op) && !op.hasTrait<IsExit>())
+      return emitOpError("expected level-2 ops in the body, but got ")
+             << op.getName();
+  for (Value exit : yield.getExits())
+    if (!exit.getDefiningOp() || !exit.getDefiningOp()->hasTrait<IsExit>())
+      return emitOpError("expected exits to be yielded");
+  return success();
+}

@@ -1,0 +1,211 @@
+//===- StructuredOps.td - Levels 3 and 4: tall operands only -*- tablegen -*-===//
+//
+// Part of RopeGrad, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef ROPEGRAD_DIALECT_STRUCTURED_OPS_TD
+#define ROPEGRAD_DIALECT_STRUCTURED_OPS_TD
+
+include "dialect/RopeGradBase.td"
+include "mlir/Interfaces/DestinationStyleOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+/// Destination style: `outs` are tied to the results on tensors; on buffers
+/// there are no results.
+class RopeGrad_StructuredOp<string opMnemonic, list<Trait> traits = []>
+    : RopeGrad_Op<opMnemonic, !listconcat([DestinationStyleOpInterface,
+          DeclareOpInterfaceMethods<MemoryEffectsOpInterface>], traits)> {
+  let results = (outs Variadic<RopeGrad_TallTensor>:$results);
+  let hasVerifier = 1;
+  string dpsDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() { return getOutsMutable(); }
+  }];
+  let extraClassDeclaration = dpsDeclaration;
+}
+
+class RopeGrad_MapOp<string opMnemonic> : RopeGrad_StructuredOp<opMnemonic, [AttrSizedOperandSegments]> {
+  let assemblyFormat = [{
+    (`ins` `(` $ins^ `:` type($ins) `)`)? `outs` `(` $outs `:` type($outs) `)`
+    attr-dict (`->` type($results)^)?
+  }];
+}
+
+def RopeGrad_RotateOp : RopeGrad_MapOp<"rotate"> {
+  let summary = "rotary position applied to rows";
+  let description = [{
+    y_i = R_i x_i (or R_iᵀ x_i with `inverse`), R_i the rotation of coordinate
+    pair k by i · base^(−2k/d), so that ⟨R_i q, R_j k⟩ = q W_{i−j} kᵀ: a character,
+    absorbed into Q and K (math: rotary needs no FFT). Angles in double, cos and
+    sin rounded once.
+
+    (C1) one input, one output, both (B, H, n, d), d even.
+
+    ```mlir
+    %y = ropegrad.rotate ins(%x : tensor<1x2x64x4xf32>) outs(%e : tensor<1x2x64x4xf32>) {position = #ropegrad.rotary<half, base = 1.0e+4 : f64>} -> tensor<1x2x64x4xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<RopeGrad_Tall>:$ins, Variadic<RopeGrad_Tall>:$outs,
+                       RopeGrad_RotaryAttr:$position, UnitAttr:$inverse);
+}
+
+def RopeGrad_AppendColumnOp : RopeGrad_MapOp<"append_column"> {
+  let summary = "Y = [X, scale · r], or [X, 1]";
+  let description = [{
+    Appends one column to every row: `scale` · r_i where a second input r of
+    shape (B, H, n) is given, 1 otherwise. Makes V⁺ = [V, 1] and
+    dN⁺ = [dN, −r] (math: numerator and denominator in one product).
+
+    (C1) X is (B, H, n, w), r (B, H, n), Y (B, H, n, w+1).
+
+    ```mlir
+    %y = ropegrad.append_column ins(%x : tensor<1x2x64x4xf32>) outs(%e : tensor<1x2x64x5xf32>) -> tensor<1x2x64x5xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<RopeGrad_Tall>:$ins, Variadic<RopeGrad_Tall>:$outs,
+                       DefaultValuedAttr<F64Attr, "1.0">:$scale);
+}
+
+def RopeGrad_GuardOp : RopeGrad_MapOp<"guard"> {
+  let summary = "go on only if the logit radius is within the proved interval";
+  let description = [{
+    Computes radius = scale · max_heads (max_i ‖q_i‖ · max_j ‖k_j‖) with outward
+    rounding. If it is at most `limit` the values of q and k pass through;
+    otherwise the function returns status 1 at once and computes nothing else
+    (a polynomial is trusted only where its error is proved).
+
+    (C1) no inputs; outputs are radius (rank 0), q (B, H, n, d), k (B, H', n, d).
+
+    ```mlir
+    %r, %q2, %k2 = ropegrad.guard outs(%e, %q, %k : tensor<f32>, tensor<1x2x64x4xf32>, tensor<1x2x64x4xf32>) {limit = 0.5 : f64, scale = 0.25 : f64} -> tensor<f32>, tensor<1x2x64x4xf32>, tensor<1x2x64x4xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<RopeGrad_Tall>:$ins, Variadic<RopeGrad_Tall>:$outs,
+                       F64Attr:$limit, F64Attr:$scale);
+}
+
+def RopeGrad_AccumulateOp : RopeGrad_MapOp<"accumulate"> {
+  let summary = "G = diag(c) Φ(x)ᵀ V";
+  let description = [{
+    Φ(x)_{i,μ} = x_i^μ over the M = C(d+g, g) monomials of degree at most
+    g = size(coefficients) − 1, without duplicates (Fact 3.9, Lemma 6.2), and
+    c_μ = coefficients[|μ|] · scale^|μ| · |μ|!/μ!. The only reduction over n.
+    Φ is never stored for all n.
+
+    (C1) x is (B, H, n, d), V (B, H, n, w), G (B, H', M, w) with H' dividing H:
+    heads of a group are summed.
+
+    ```mlir
+    %G = ropegrad.accumulate ins(%x, %v : tensor<1x2x64x2xf32>, tensor<1x2x64x3xf32>) outs(%e : tensor<1x1x6x3xf32>) {coefficients = array<f64: 1.0, 1.0, 0.5>, scale = 0.5 : f64} -> tensor<1x1x6x3xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<RopeGrad_Tall>:$ins, Variadic<RopeGrad_Tall>:$outs,
+                       DenseF64ArrayAttr:$coefficients, F64Attr:$scale);
+}
+
+def RopeGrad_ExpandOp : RopeGrad_MapOp<"expand"> {
+  let summary = "N = Φ(x) G";
+  let description = [{
+    The other half of `apply(polynomial(logits(q, k)), V)`:
+    N = Φ(q) (diag(c) Φ(k)ᵀ V) (Lemma 6.2), Φ made tile by tile.
+
+    (C1) x is (B, H, n, d), G (B, H', M, w), N (B, H, n, w), M = C(d+g, g) for
+    g = `degree`, H' dividing H.
+
+    ```mlir
+    %N = ropegrad.expand ins(%x, %G : tensor<1x2x64x2xf32>, tensor<1x1x6x3xf32>) outs(%e : tensor<1x2x64x3xf32>) {degree = 2 : i64} -> tensor<1x2x64x3xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<RopeGrad_Tall>:$ins, Variadic<RopeGrad_Tall>:$outs, I64Attr:$degree);
+}
+
+def RopeGrad_ReverseOp : RopeGrad_MapOp<"reverse"> {
+  let summary = "gradient of Σ_i ⟨u_i, Φ(x_i) G⟩ with respect to x";
+  let description = [{
+    dx_i = Σ_μ ⟨u_i, G_μ⟩ ∇φ_μ(x_i), by the reverse of the monomial recursion. It
+    is `apply(hadamard(p'(logits), outer(u, V)), k)` with the G of the forward
+    pass, because p'(q·k) k = ∇_q p(q·k) (Fact 3.9, Lemmas 6.4–6.6).
+
+    (C1) x is (B, H, n, d), G (B, H', M, w), u (B, H, n, w), dx (B, H, n, d).
+
+    ```mlir
+    %dx = ropegrad.reverse ins(%x, %G, %u : tensor<1x2x64x2xf32>, tensor<1x1x6x3xf32>, tensor<1x2x64x3xf32>) outs(%e : tensor<1x2x64x2xf32>) {degree = 2 : i64} -> tensor<1x2x64x2xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<RopeGrad_Tall>:$ins, Variadic<RopeGrad_Tall>:$outs, I64Attr:$degree);
+}
+
+def RopeGrad_KroneckerFeaturesOp : RopeGrad_MapOp<"kronecker_features"> {
+  let summary = "the paper's gradient with respect to X on the features route";
+  let description = [{
+    G[(a, b), c] = scale Σ_ij p'(Z_ij) ⟨u_i, v_j⟩ A1[i,a] A2[j,b] W_{i−j}[σ_c] with
+    Z_ij = scale q_i·k_j, p' = Σ coefficients[k] z^k. For rotary position W_{i−j}[σ]
+    is of rank two (cos and sin of i and of j), so three tall products a pair
+    do: O(n · M' · d³) with M' = C(d+g−1, g−1).
+
+    (C1) inputs q, k, u, v, A1, A2 with one batch and one head, output (c², s).
+
+    ```mlir
+    %G = ropegrad.kronecker_features ins(%q, %k, %u, %v, %A1, %A2 : tensor<1x1x64x2xf32>, tensor<1x1x64x2xf32>, tensor<1x1x64x3xf32>, tensor<1x1x64x3xf32>, tensor<1x1x64x2xf32>, tensor<1x1x64x2xf32>) outs(%e : tensor<4x2xf32>) {coefficients = array<f64: 1.0, 1.0>, position = #ropegrad.no_position, scale = 0.5 : f64, support = array<i64: 0, 0, 1, 1>} -> tensor<4x2xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<RopeGrad_Tall>:$ins, Variadic<RopeGrad_Tall>:$outs,
+                       DenseF64ArrayAttr:$coefficients, F64Attr:$scale,
+                       RopeGrad_PositionAttr:$position, DenseI64ArrayAttr:$support);
+}
+
+def RopeGrad_PositionTableOp : RopeGrad_MapOp<"position_table"> {
+  let summary = "the (2n−1, s) table of W_t for rotary or no position";
+  let description = [{
+    W[t + n − 1, c] = cos, ±sin of t · base^(−2k/d) for the pair of σ_c, or 1:
+    what `kronecker_gradient` reads on the exact route.
+
+    (C1) no inputs, one output (2n−1, s) with s pairs in `support`.
+
+    ```mlir
+    %W = ropegrad.position_table outs(%e : tensor<127x2xf32>) {d = 2 : i64, position = #ropegrad.no_position, support = array<i64: 0, 0, 1, 1>} -> tensor<127x2xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<RopeGrad_Tall>:$ins, Variadic<RopeGrad_Tall>:$outs,
+                       RopeGrad_PositionAttr:$position, DenseI64ArrayAttr:$support, I64Attr:$d);
+}
+
+def RopeGrad_TilesOp : RopeGrad_MapOp<"tiles"> {
+  let summary = "exits of implicit matrices, computed together tile by tile";
+  let description = [{
+    The body is a level-2 expression: its arguments stand for the inputs, its
+    `yield` names one exit per output. One loop over tiles of the n×n index space
+    computes all of them; a sub-expression that several exits share is computed
+    once per tile, and nothing n×n is stored. A `row_logsumexp` that another exit
+    of the same body reads is made with the online softmax recurrence.
+
+    (C1) as many body arguments as inputs and yielded values as outputs, of the
+    same types; (C2) the body holds level-2 ops only.
+
+    ```mlir
+    %Y = ropegrad.tiles ins(%u, %v : tensor<1x1x64x4xf32>, tensor<1x1x64x4xf32>) outs(%e : tensor<1x1x64x4xf32>) {
+    ^bb0(%a: tensor<1x1x64x4xf32>, %b: tensor<1x1x64x4xf32>):
+      %A = ropegrad.outer %a, %b : (tensor<1x1x64x4xf32>, tensor<1x1x64x4xf32>) -> !ropegrad.matrix<1x1x64x64xf32>
+      %0 = ropegrad.apply %A, %b : (!ropegrad.matrix<1x1x64x64xf32>, tensor<1x1x64x4xf32>) -> tensor<1x1x64x4xf32>
+      ropegrad.yield %0 : tensor<1x1x64x4xf32>
+    } -> tensor<1x1x64x4xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<RopeGrad_Tall>:$ins, Variadic<RopeGrad_Tall>:$outs);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    (`ins` `(` $ins^ `:` type($ins) `)`)? `outs` `(` $outs `:` type($outs) `)`
+    attr-dict-with-keyword $body (`->` type($results)^)?
+  }];
+}
+
+def RopeGrad_YieldOp : RopeGrad_Op<"yield", [Pure, Terminator, HasParent<"TilesOp">]> {
+  let summary = "names the exits that a `tiles` body computes";
+  let description = [{
+    See `ropegrad.tiles`, whose example shows it.
+  }];
+  let arguments = (ins Variadic<RopeGrad_Tall>:$exits);
+  let assemblyFormat = "$exits attr-dict `:` type($exits)";
+}
+
+#endif // ROPEGRAD_DIALECT_STRUCTURED_OPS_TD

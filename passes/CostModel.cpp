@@ -1,0 +1,128 @@
+//===- CostModel.cpp - What a route costs ----------------------*- C++ -*-===//
+//
+// Part of RopeGrad, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+//
+// Counts in double, which cannot overflow where int64_t would.
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/CostModel.h"
+#include "passes/Monomials.h"
+
+#include <algorithm>
+
+namespace ropegrad {
+namespace {
+
+double allHeads(const Problem &p) {
+  return static_cast<double>(p.batch) * static_cast<double>(p.heads);
+}
+
+/// The pairs (i, j) whose weight is not masked away.
+double pairs(const Problem &p) {
+  double n = static_cast<double>(p.n);
+  if (p.mask == Mask::None)
+    return n * n;
+  double width =
+      p.mask == Mask::Causal ? n : std::min(n, static_cast<double>(p.window));
+  return width * n - width * (width - 1) / 2;
+}
+
+/// Q = A1 X1, K = A2 X2, V = A3 Y and one product for each gradient of theirs.
+double projectionFlops(const Problem &p) {
+  if (p.entry == Entry::Attention)
+    return 0.0;
+  double products = 3;
+  for (const char *name : {"X1", "X2", "Y", "A1", "A2", "A3"})
+    products += p.wants(name) ? 1 : 0;
+  return 2 * products * static_cast<double>(p.n) *
+         static_cast<double>(p.channels) * static_cast<double>(p.d);
+}
+
+double featureCount(const Problem &p, unsigned degree) {
+  return static_cast<double>(Monomials(p.d, degree).size());
+}
+
+/// Elements of everything that goes in or comes out.
+double argumentElements(const Problem &p) {
+  double n = static_cast<double>(p.n), d = static_cast<double>(p.d);
+  double c = static_cast<double>(p.channels);
+  double s = static_cast<double>(p.supportSize());
+  double queries = allHeads(p) * n * d;
+  double keys =
+      static_cast<double>(p.batch) * static_cast<double>(p.kvHeads) * n * d;
+  double encoding = p.position == Position::General ? (2 * n - 1) * s : 0.0;
+  double bias =
+      p.learnedBias
+          ? (p.biasPerHead ? static_cast<double>(p.heads) : 1.0) * (2 * n - 1)
+          : 0.0;
+  double total = encoding + bias;
+  if (p.entry == Entry::Attention)
+    total += 2 * queries + 2 * keys + (p.needsGradient() ? queries : 0.0);
+  else
+    total += 3 * n * c + 3 * c * d + n * d + 1;
+  for (const std::string &name : p.wrt) {
+    if (name == "Q")
+      total += queries;
+    else if (name == "K" || name == "V")
+      total += keys;
+    else if (name == "W")
+      total += encoding;
+    else if (name == "bias")
+      total += bias;
+    else if (name == "X")
+      total += c * c * s;
+    else if (name[0] == 'A')
+      total += n * c;
+    else
+      total += c * d;
+  }
+  return total;
+}
+
+double elementBytes(const Problem &p) { return p.dtype == DType::F64 ? 8 : 4; }
+
+} // namespace
+
+double CostModel::exactFlops(const Problem &p) {
+  double n = static_cast<double>(p.n), d = static_cast<double>(p.d);
+  double c = static_cast<double>(p.channels);
+  double flops = (p.needsGradient() ? 14 : 4) * pairs(p) * d * allHeads(p);
+  if (p.wants("X"))
+    flops += static_cast<double>(p.supportSize()) *
+             (2 * pairs(p) * c + 2 * n * c * c);
+  return flops + projectionFlops(p);
+}
+
+double CostModel::featuresFlops(const Problem &p, unsigned degree) {
+  double n = static_cast<double>(p.n), width = static_cast<double>(p.d + 1);
+  double flops = (p.needsGradient() ? 12 : 4) * n * featureCount(p, degree) *
+                 width * allHeads(p);
+  if (p.wants("X") && degree > 0)
+    flops += 6 * n * featureCount(p, degree - 1) *
+             static_cast<double>(p.channels) * width *
+             static_cast<double>(p.supportSize());
+  return flops + projectionFlops(p);
+}
+
+double CostModel::exactBytes(const Problem &p) {
+  double tall =
+      allHeads(p) * static_cast<double>(p.n) * static_cast<double>(p.d);
+  return elementBytes(p) * (argumentElements(p) + 8 * tall);
+}
+
+double CostModel::featuresBytes(const Problem &p, unsigned degree) {
+  return exactBytes(p) + elementBytes(p) * 2 * allHeads(p) *
+                             featureCount(p, degree) *
+                             static_cast<double>(p.d + 1);
+}
+
+double CostModel::milliseconds(Route route, double flops,
+                               int64_t threads) const {
+  double rate = route == Route::Exact ? exactGFlops : featuresGFlops;
+  return flops / (rate * 1e6 * static_cast<double>(threads));
+}
+
+} // namespace ropegrad

@@ -1,0 +1,335 @@
+//===- Emitter.cpp - Shorthand for level-4 code ----------------*- C++ -*-===//
+//
+// Part of RopeGrad, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+//
+// Implementation of the emitter: folding index arithmetic, loops, buffers, exp.
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Emitter.h"
+
+#include "passes/Approximation.h"
+
+#include "mlir/IR/Matchers.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace mlir::ropegrad;
+
+static std::optional<int64_t> constantOf(Value value) {
+  APInt constant;
+  if (matchPattern(value, m_ConstantInt(&constant)))
+    return constant.getSExtValue();
+  return std::nullopt;
+}
+
+//===----------------------------------------------------------------------===//
+// Indices
+//===----------------------------------------------------------------------===//
+
+Value Emitter::index(int64_t value) {
+  return arith::ConstantIndexOp::create(b, loc, value);
+}
+
+Value Emitter::add(Value x, Value y) {
+  auto cx = constantOf(x), cy = constantOf(y);
+  if (cx && cy)
+    return index(*cx + *cy);
+  if (cx && *cx == 0)
+    return y;
+  if (cy && *cy == 0)
+    return x;
+  return arith::AddIOp::create(b, loc, x, y);
+}
+
+Value Emitter::sub(Value x, Value y) {
+  auto cx = constantOf(x), cy = constantOf(y);
+  if (cx && cy)
+    return index(*cx - *cy);
+  if (cy && *cy == 0)
+    return x;
+  return arith::SubIOp::create(b, loc, x, y);
+}
+
+Value Emitter::mul(Value x, Value y) {
+  auto cx = constantOf(x), cy = constantOf(y);
+  if (cx && cy)
+    return index(*cx * *cy);
+  if ((cx && *cx == 0) || (cy && *cy == 0))
+    return index(0);
+  if (cx && *cx == 1)
+    return y;
+  if (cy && *cy == 1)
+    return x;
+  return arith::MulIOp::create(b, loc, x, y);
+}
+
+Value Emitter::div(Value x, Value y) {
+  auto cx = constantOf(x), cy = constantOf(y);
+  if (cx && cy)
+    return index(*cx / *cy);
+  if (cy && *cy == 1)
+    return x;
+  return arith::DivUIOp::create(b, loc, x, y);
+}
+
+Value Emitter::rem(Value x, Value y) {
+  auto cx = constantOf(x), cy = constantOf(y);
+  if (cx && cy)
+    return index(*cx % *cy);
+  if (cy && *cy == 1)
+    return index(0);
+  return arith::RemUIOp::create(b, loc, x, y);
+}
+
+Value Emitter::min(Value x, Value y) {
+  auto cx = constantOf(x), cy = constantOf(y);
+  if (cx && cy)
+    return index(std::min(*cx, *cy));
+  return arith::MinSIOp::create(b, loc, x, y);
+}
+
+Value Emitter::max(Value x, Value y) {
+  auto cx = constantOf(x), cy = constantOf(y);
+  if (cx && cy)
+    return index(std::max(*cx, *cy));
+  return arith::MaxSIOp::create(b, loc, x, y);
+}
+
+//===----------------------------------------------------------------------===//
+// Floats
+//===----------------------------------------------------------------------===//
+
+Value Emitter::scalar(double value) {
+  return arith::ConstantOp::create(b, loc, b.getFloatAttr(element, value));
+}
+
+Value Emitter::splat(double value, int64_t width) {
+  auto type = vector(width);
+  return arith::ConstantOp::create(
+      b, loc,
+      DenseElementsAttr::get(type, b.getFloatAttr(element, value).getValue()));
+}
+
+Value Emitter::broadcast(Value value, int64_t width) {
+  return vector::BroadcastOp::create(b, loc, vector(width), value);
+}
+
+Value Emitter::addf(Value x, Value y) {
+  return arith::AddFOp::create(b, loc, x, y);
+}
+Value Emitter::subf(Value x, Value y) {
+  return arith::SubFOp::create(b, loc, x, y);
+}
+Value Emitter::mulf(Value x, Value y) {
+  return arith::MulFOp::create(b, loc, x, y);
+}
+Value Emitter::divf(Value x, Value y) {
+  return arith::DivFOp::create(b, loc, x, y);
+}
+
+Value Emitter::maxf(Value x, Value y) {
+  // This form is one vmaxps; arith.maximumf is three instructions.
+  Value greater =
+      arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT, x, y);
+  return arith::SelectOp::create(b, loc, greater, x, y);
+}
+
+Value Emitter::fma(Value x, Value y, Value z) {
+  if (isa<VectorType>(x.getType()))
+    return vector::FMAOp::create(b, loc, x, y, z);
+  return math::FmaOp::create(b, loc, x, y, z);
+}
+
+namespace {
+/// What differs between single and double precision in exp.
+struct ExpConstants {
+  unsigned degree;
+  double magic; ///< adding it rounds to an integer in the low bits
+  unsigned mantissa;
+  double lowest, highest;
+  double ln2High; ///< n * ln2High is exact for every n that occurs
+};
+} // namespace
+
+Value Emitter::exp(Value x) {
+  bool isDouble = element.isF64();
+  ExpConstants c =
+      isDouble ? ExpConstants{12, 0x1.8p52, 52, -708.3, 709.7, 0x1.62e42fep-1}
+               : ExpConstants{6, 0x1.8p23, 23, -87.3, 88.7, 0x1.62ep-1};
+  Type type = x.getType();
+  auto vectorType = dyn_cast<VectorType>(type);
+  auto constant = [&](double value) {
+    return vectorType ? splat(value, vectorType.getNumElements())
+                      : scalar(value);
+  };
+  // max and min that keep nan: the comparison with nan is false.
+  Value low = constant(c.lowest), high = constant(c.highest);
+  x = arith::SelectOp::create(
+      b, loc, arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLT, x, low),
+      low, x);
+  x = arith::SelectOp::create(
+      b, loc, arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT, x, high),
+      high, x);
+  Value shifted = fma(x, constant(1.0 / M_LN2), constant(c.magic));
+  Value n = subf(shifted, constant(c.magic));
+  Value r = fma(n, constant(-c.ln2High), x);
+  r = fma(n, constant(c.ln2High - M_LN2), r);
+
+  auto fit = ::ropegrad::approximateExp(M_LN2 / 2 * (1 + 0x1p-10), c.degree,
+                                        ::ropegrad::Fit::Minimax,
+                                        /*gradient=*/false);
+  assert(fit && "exp on [-ln2/2, ln2/2] can be fitted");
+  const std::vector<double> &p = fit->coefficients;
+  Value sum = constant(p.back());
+  for (size_t k = p.size() - 1; k-- > 0;)
+    sum = fma(sum, r, constant(p[k]));
+
+  // Multiply by 2^n: add n to the exponent bits.
+  auto integer = b.getIntegerType(element.getWidth());
+  Type bits = vectorType ? Type(VectorType::get(vectorType.getShape(), integer))
+                         : Type(integer);
+  Value shift = arith::ConstantOp::create(
+      b, loc,
+      vectorType ? TypedAttr(DenseElementsAttr::get(
+                       cast<VectorType>(bits),
+                       b.getIntegerAttr(integer, c.mantissa).getValue()))
+                 : TypedAttr(b.getIntegerAttr(integer, c.mantissa)));
+  Value exponent = arith::ShLIOp::create(
+      b, loc, arith::BitcastOp::create(b, loc, bits, shifted), shift);
+  Value scaled = arith::AddIOp::create(
+      b, loc, arith::BitcastOp::create(b, loc, bits, sum), exponent);
+  return arith::BitcastOp::create(b, loc, type, scaled);
+}
+
+Value Emitter::reduceAdd(Value v) {
+  // Reassociation is what makes this a shuffle tree and not a chain; the order
+  // is fixed by the lowering, so results stay reproducible.
+  return vector::ReductionOp::create(b, loc, vector::CombiningKind::ADD, v,
+                                     arith::FastMathFlags::reassoc);
+}
+
+Value Emitter::reduceMax(Value v) {
+  return vector::ReductionOp::create(b, loc, vector::CombiningKind::MAXNUMF, v,
+                                     arith::FastMathFlags::nnan);
+}
+
+//===----------------------------------------------------------------------===//
+// Buffers
+//===----------------------------------------------------------------------===//
+
+Value Emitter::flat(Value memref) {
+  auto type = cast<MemRefType>(memref.getType());
+  assert(type.hasStaticShape() && type.getLayout().isIdentity() &&
+         "flat buffers are contiguous");
+  if (type.getRank() == 0) {
+    auto one = MemRefType::get({1}, type.getElementType());
+    memref = memref::ExpandShapeOp::create(b, loc, one, memref,
+                                           ArrayRef<ReassociationIndices>{});
+  } else if (type.getRank() > 1) {
+    ReassociationIndices all;
+    for (int64_t i = 0; i < type.getRank(); ++i)
+      all.push_back(i);
+    memref = memref::CollapseShapeOp::create(
+        b, loc, memref, ArrayRef<ReassociationIndices>{all});
+  }
+  return memref::CastOp::create(
+      b, loc, MemRefType::get({ShapedType::kDynamic}, type.getElementType()),
+      memref);
+}
+
+Value Emitter::scratch(int64_t size) {
+  auto alloc =
+      memref::AllocOp::create(b, loc, MemRefType::get({size}, element));
+  alloc.setAlignment(64);
+  return memref::CastOp::create(b, loc, bufferType(), alloc);
+}
+
+Value Emitter::load(Value buffer, Value at) {
+  return memref::LoadOp::create(b, loc, buffer, at);
+}
+
+Value Emitter::load(Value buffer, Value at, int64_t width) {
+  Type type = cast<MemRefType>(buffer.getType()).getElementType();
+  return vector::LoadOp::create(b, loc, VectorType::get({width}, type), buffer,
+                                at);
+}
+
+void Emitter::store(Value value, Value buffer, Value at) {
+  if (isa<VectorType>(value.getType()))
+    vector::StoreOp::create(b, loc, value, buffer, at);
+  else
+    memref::StoreOp::create(b, loc, value, buffer, at);
+}
+
+//===----------------------------------------------------------------------===//
+// Control
+//===----------------------------------------------------------------------===//
+
+void Emitter::loop(Value from, Value to, int64_t step,
+                   function_ref<void(Value)> body) {
+  auto forOp = scf::ForOp::create(b, loc, from, to, index(step));
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(forOp.getBody());
+  body(forOp.getInductionVar());
+}
+
+SmallVector<Value>
+Emitter::loop(Value from, Value to, int64_t step, ValueRange inits,
+              function_ref<SmallVector<Value>(Value, ValueRange)> body) {
+  auto forOp = scf::ForOp::create(b, loc, from, to, index(step), inits);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(forOp.getBody());
+  SmallVector<Value> next =
+      body(forOp.getInductionVar(), forOp.getRegionIterArgs());
+  if (!inits.empty()) // scf.for without results brings its own
+    scf::YieldOp::create(b, loc, next);
+  return SmallVector<Value>(forOp.getResults());
+}
+
+void Emitter::when(Value condition, function_ref<void()> body) {
+  auto ifOp = scf::IfOp::create(b, loc, condition, /*withElseRegion=*/false);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(&ifOp.getThenRegion().front());
+  body();
+}
+
+func::FuncOp Emitter::kernel(Operation *anchor, StringRef name,
+                             TypeRange arguments,
+                             function_ref<void(Emitter &, ValueRange)> body) {
+  auto module = anchor->getParentOfType<ModuleOp>();
+  if (auto existing = module.lookupSymbol<func::FuncOp>(name))
+    return existing;
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToEnd(module.getBody());
+  auto function = func::FuncOp::create(
+      b, loc, name, b.getFunctionType(arguments, TypeRange()));
+  function.setPrivate();
+  function->setAttr("passthrough",
+                    b.getArrayAttr({b.getStringAttr("noinline")}));
+  Block *entry = function.addEntryBlock();
+  b.setInsertionPointToStart(entry);
+  body(*this, entry->getArguments());
+  b.setInsertionPointToEnd(entry);
+  func::ReturnOp::create(b, loc);
+  return function;
+}
+
+void Emitter::call(func::FuncOp function, ValueRange arguments) {
+  func::CallOp::create(b, loc, function, arguments);
+}
+
+SmallVector<std::pair<int64_t, int64_t>>
+mlir::ropegrad::vectorPieces(int64_t width, int64_t lanes) {
+  SmallVector<std::pair<int64_t, int64_t>> pieces;
+  for (int64_t at = 0; at < width;) {
+    while (lanes > width - at)
+      lanes /= 2;
+    pieces.emplace_back(at, lanes);
+    at += lanes;
+  }
+  return pieces;
+}

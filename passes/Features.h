@@ -1,0 +1,180 @@
+//===- Features.h - Code for monomial feature products ---------*- C++ -*-===//
+//
+// Part of RopeGrad, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+//
+// The pieces of ropegrad-lower-features. A block of rows is held transposed,
+// rows in lanes: row mu of the block is the monomial phi_mu of all its vectors
+// of x, row 0 is 1 and rows 1..d are x itself.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef ROPEGRAD_PASSES_FEATURES_H
+#define ROPEGRAD_PASSES_FEATURES_H
+
+#include "passes/Emitter.h"
+
+#include <string>
+#include <vector>
+
+namespace mlir::ropegrad {
+
+/// A run of monomials target + i = (row `factor`) * (source + i), i < length:
+/// one variable's part of one degree (see Monomials.h).
+struct Segment {
+  int64_t factor, source, length, target;
+  int64_t slot = 0; ///< of its first register tile (accumulate)
+};
+
+/// The monomials of degree <= g in d variables as rows of a block. Rows up to
+/// degree `stored` are made; the top degree is not, where it is large: its
+/// products are x_v times products with a prefix of degree g-1 (Horner).
+class Features {
+public:
+  Features(int64_t variables, int64_t degree);
+
+  int64_t variables, degree;
+  int64_t size;   ///< M
+  int64_t stored; ///< highest degree made
+  int64_t rows;   ///< monomials of degree <= stored
+
+  /// The variables' parts of degree k.
+  std::vector<Segment> segments(int64_t k) const;
+  /// All of M as factor times made rows: 1 times what is made, then the top.
+  std::vector<Segment> products() const;
+  /// For the names of kernels.
+  std::string name() const;
+};
+
+/// What is common to one op: x (B, H, n, d) against G (B, H', M, w).
+struct FeatureShape {
+  int64_t batch, heads, kvHeads, n, d, w, degree;
+  int64_t group() const { return heads / kvHeads; }
+};
+
+/// A private constant, reused where an equal one exists, as `memref<?xT>`.
+Value constantIndices(Emitter &e, Operation *anchor, StringRef name,
+                      ArrayRef<int64_t> values);
+Value constantFloats(Emitter &e, Operation *anchor, StringRef name,
+                     FloatType type, ArrayRef<double> values);
+
+/// "<base>_<element>x<lanes>": kernels of different types never share a name.
+std::string kernelName(Emitter &e, const Twine &base);
+
+/// Number of vector registers of a target with such vectors (AVX-512: 32).
+inline int64_t registerCount(Emitter &e) {
+  return e.lanes * e.element.getWidth() >= 512 ? 32 : 16;
+}
+
+//===--- blocks of rows (FeaturesBlock.cpp) ---===//
+
+/// block[c·pitch + r] = rows[at + r·width + c] for r < count, 0 from there to
+/// `padded`, a multiple of the lanes.
+void emitPack(Emitter &e, Operation *anchor, int64_t width, int64_t pitch,
+              Value rows, Value at, Value block, Value blockAt, Value count,
+              Value padded);
+/// The inverse, for r < count.
+void emitUnpack(Emitter &e, Operation *anchor, int64_t width, int64_t pitch,
+                Value block, Value blockAt, Value rows, Value at, Value count);
+/// Packs x and makes the monomials of degree <= stored in block (rows ×
+/// pitch), for the first `vectors` vectors of lanes.
+void emitFeatures(Emitter &e, Operation *anchor, const Features &features,
+                  int64_t pitch, Value x, Value at, Value block, Value count,
+                  Value vectors);
+
+/// Loops over segments read from a constant table.
+void forSegments(Emitter &e, Operation *anchor, StringRef name,
+                 ArrayRef<Segment> segments,
+                 function_ref<void(Value factor, Value source, Value length,
+                                   Value target, Value slot)>
+                     body);
+
+//===--- register tiles (FeaturesTiles.cpp) ---===//
+
+/// `rows` × (`width` or `width` - 1) accumulators: the first `wide` of the
+/// column tiles have `width` columns, the other `narrow` one less.
+struct RegisterTile {
+  int64_t rows, width, wide, narrow;
+};
+
+/// The fastest tile by a model of one core that does two fused multiply-adds
+/// and two loads a cycle with a latency of four: rows·width accumulators, rows
+/// operands and one more must fit the registers, and a step costs the most of
+/// rows·width/2, (rows+width)/2 and 4 cycles, a tenth per operand (some miss
+/// the nearest cache), `overhead`, and `perAccumulator` for each accumulator.
+RegisterTile chooseTile(int64_t columns, int64_t registers, int64_t maxRows,
+                        double overhead, double perAccumulator);
+
+/// Loops over the column tiles: (first column, number of columns, number of
+/// the tile).
+void forColumnTiles(Emitter &e, const RegisterTile &tile, int64_t columns,
+                    function_ref<void(Value, int64_t, Value)> body);
+
+//===--- the ops; all buffers are flat ---===//
+
+/// out = Φ(x) G.
+void emitExpand(Emitter &e, Operation *anchor, const FeatureShape &shape,
+                Value x, Value g, Value out);
+
+/// dx = Σ_μ ⟨u, G_μ⟩ ∇φ_μ(x).
+void emitReverse(Emitter &e, Operation *anchor, const FeatureShape &shape,
+                 Value x, Value g, Value u, Value dx);
+
+/// G = diag(weights) Φ(x)ᵀ V, heads of a group summed.
+void emitAccumulate(Emitter &e, Operation *anchor, const FeatureShape &shape,
+                    ArrayRef<double> weights, Value x, Value v, Value g);
+
+/// The same for one head at a time, for callers that loop at run time. Partial
+/// sums live in an own order until `finish`; scratch is made once, at once.
+class Accumulator {
+public:
+  Accumulator(Emitter &e, Operation *anchor, const FeatureShape &shape);
+  void clear();
+  /// Adds Φ(x)ᵀ V of n rows.
+  void add(Value x, Value xAt, Value v, Value vAt);
+  /// g[at + ...] = diag(weights) sums, (M, w) row-major; no weights: 1.
+  void finish(ArrayRef<double> weights, Value g, Value at);
+
+private:
+  void emitTiles(Value phi, Value from, Value length, Value sums, Value sumsAt,
+                 Value vectors, int64_t width, Value scaled);
+  void emitBlock(Value x, Value xAt, Value v, Value vAt, Value count,
+                 ValueRange buffers);
+  func::FuncOp tileKernel(int64_t rows, int64_t width);
+  func::FuncOp scaleKernel(int64_t width);
+  std::string name(const Twine &what) const;
+
+  Emitter &e;
+  Operation *anchor;
+  FeatureShape shape;
+  Features features;
+  int64_t vectors; ///< of a block
+  int64_t pitch;   ///< rows of x in a block
+  RegisterTile tile;
+  int64_t slotSize;  ///< elements of one register tile's sums
+  int64_t slots = 0; ///< of one column tile
+  std::vector<Segment> products;
+  Value sums, phi, columns, scaled;
+};
+
+/// Inputs and output of kronecker_features: q, k (n, d), u, v (n, w), a1, a2
+/// (n, channels), out (channels², s).
+struct KroneckerOperands {
+  Value q, k, u, v, a1, a2, out;
+};
+
+/// Which columns of the output rotary pair p fills: 4p + {aa, ab, ba, bb}.
+/// Fails, with nothing emitted, unless `support` is the position's in some
+/// order; without position every column is alike and the list is empty.
+FailureOr<SmallVector<int64_t>> supportColumns(Attribute position, int64_t d,
+                                               ArrayRef<int64_t> support);
+
+void emitKronecker(Emitter &e, Operation *anchor, const FeatureShape &shape,
+                   int64_t channels, ArrayRef<double> weights,
+                   Attribute position, ArrayRef<int64_t> columns,
+                   int64_t supportSize, const KroneckerOperands &operands);
+
+} // namespace mlir::ropegrad
+
+#endif // ROPEGRAD_PASSES_FEATURES_H

@@ -1,0 +1,216 @@
+//===- FeaturesReverse.cpp - The gradient of Phi(x) ------------*- C++ -*-===//
+//
+// Part of RopeGrad, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+//
+// Rows in lanes: S = <u, G_mu> + dphi_mu for a few monomials at once, which are
+// then handed down to their factors. Of the top degree no dphi is stored; the
+// gradient with respect to x gathers in the rows of degree 1.
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Features.h"
+
+#include "passes/Monomials.h"
+
+using namespace mlir;
+using namespace mlir::ropegrad;
+
+namespace {
+class Reverser {
+public:
+  Reverser(Emitter &e, Operation *anchor, const FeatureShape &shape)
+      : e(e), anchor(anchor), shape(shape),
+        // Only factors are looked at, so the top degree is never made.
+        features(shape.d, std::max<int64_t>(shape.degree - 1, 1)),
+        vectors(std::min<int64_t>(3, (shape.n + e.lanes - 1) / e.lanes)),
+        monomials(registerCount(e) == 32 ? 8 : 4), pitch(vectors * e.lanes) {
+    features.stored = features.degree;
+    features.rows = features.size;
+  }
+
+  void emit(Value x, Value g, Value u, Value dx);
+
+private:
+  std::string name(const Twine &what) const {
+    return kernelName(e, "ropegrad_reverse_" + what + "_d" + Twine(shape.d) +
+                             "_g" + Twine(shape.degree) + "_w" +
+                             Twine(shape.w) + "_u" + Twine(vectors));
+  }
+  SmallVector<Value> products(int64_t count, Value g, Value at, Value u,
+                              ValueRange inits);
+  void emitTile(int64_t count, bool top, ValueRange a, Value factor,
+                Value source, Value target);
+  void emitLinear(ValueRange a);
+  func::FuncOp segmentKernel(StringRef what, ArrayRef<Segment> segments,
+                             bool top);
+  func::FuncOp linearKernel();
+  func::FuncOp headKernel();
+  Value at(Value row, int64_t i, int64_t vector) {
+    return e.add(e.mul(row, pitch), i * pitch + vector * e.lanes);
+  }
+  /// Calls body(first, count) for runs of `monomials`, then half of it, ...
+  void forRuns(Value length, function_ref<void(Value, int64_t)> body);
+
+  Emitter &e;
+  Operation *anchor;
+  FeatureShape shape;
+  Features features;
+  int64_t vectors;   ///< of rows in a block
+  int64_t monomials; ///< of a register tile
+  int64_t pitch;     ///< rows of x in a block
+};
+} // namespace
+
+void Reverser::forRuns(Value length, function_ref<void(Value, int64_t)> body) {
+  Value from = e.index(0);
+  for (int64_t count = monomials; count > 0; count /= 2) {
+    Value to = e.mul(e.div(length, count), count);
+    e.loop(from, to, count, [&](Value q) { body(q, count); });
+    from = to;
+  }
+}
+
+/// inits + ⟨u, G_μ⟩ for `count` rows of G from `at` on.
+SmallVector<Value> Reverser::products(int64_t count, Value g, Value at, Value u,
+                                      ValueRange inits) {
+  return e.loop(
+      e.index(0), e.index(shape.w), 1, inits, [&](Value c, ValueRange sums) {
+        SmallVector<Value> column, next(sums);
+        for (int64_t v = 0; v < vectors; ++v)
+          column.push_back(e.load(u, this->at(c, 0, v), e.lanes));
+        for (int64_t i = 0; i < count; ++i) {
+          Value b = e.load(g, e.add(e.add(at, c), i * shape.w));
+          b = e.broadcast(b, e.lanes);
+          for (int64_t v = 0; v < vectors; ++v)
+            next[i * vectors + v] = e.fma(b, column[v], next[i * vectors + v]);
+        }
+        return next;
+      });
+}
+
+/// Arguments of the kernels: (phi, dphi, u, G, its offset). `source` and
+/// `target` are those of the first of `count` monomials.
+void Reverser::emitTile(int64_t count, bool top, ValueRange a, Value factor,
+                        Value source, Value target) {
+  SmallVector<Value> inits(count * vectors, e.splat(0.0, e.lanes));
+  if (!top)
+    for (int64_t i = 0; i < count; ++i)
+      for (int64_t v = 0; v < vectors; ++v)
+        inits[i * vectors + v] = e.load(a[1], at(target, i, v), e.lanes);
+  Value g = e.add(a[4], e.mul(target, shape.w));
+  SmallVector<Value> s = products(count, a[3], g, a[2], inits);
+  for (int64_t v = 0; v < vectors; ++v) {
+    Value x = e.load(a[0], at(factor, 0, v), e.lanes);
+    for (int64_t i = 0; i < count; ++i) {
+      Value to = at(source, i, v);
+      e.store(e.fma(x, s[i * vectors + v], e.load(a[1], to, e.lanes)), a[1],
+              to);
+    }
+    // After the stores: `source` may be the row of the factor itself.
+    Value dx = e.load(a[1], at(factor, 0, v), e.lanes);
+    for (int64_t i = 0; i < count; ++i)
+      dx = e.fma(s[i * vectors + v], e.load(a[0], at(source, i, v), e.lanes),
+                 dx);
+    e.store(dx, a[1], at(factor, 0, v));
+  }
+}
+
+func::FuncOp Reverser::segmentKernel(StringRef what, ArrayRef<Segment> segments,
+                                     bool top) {
+  Type buffer = e.bufferType(), index = e.b.getIndexType();
+  auto body = [&](Emitter &e, ValueRange a) {
+    forSegments(
+        e, anchor,
+        "ropegrad_" + what.str() + "_d" + std::to_string(shape.d) + "_g" +
+            std::to_string(shape.degree),
+        segments,
+        [&](Value factor, Value source, Value length, Value target, Value) {
+          forRuns(length, [&](Value q, int64_t count) {
+            emitTile(count, top, a, factor, e.add(source, q), e.add(target, q));
+          });
+        });
+  };
+  return e.kernel(anchor, name(what), {buffer, buffer, buffer, buffer, index},
+                  body);
+}
+
+/// Degree 1: its monomials are x itself.
+void Reverser::emitLinear(ValueRange a) {
+  forRuns(e.index(shape.d), [&](Value q, int64_t count) {
+    Value row = e.add(q, 1);
+    SmallVector<Value> inits;
+    for (int64_t i = 0; i < count; ++i)
+      for (int64_t v = 0; v < vectors; ++v)
+        inits.push_back(e.load(a[1], at(row, i, v), e.lanes));
+    Value g = e.add(a[4], e.mul(row, shape.w));
+    SmallVector<Value> s = products(count, a[3], g, a[2], inits);
+    for (int64_t i = 0; i < count; ++i)
+      for (int64_t v = 0; v < vectors; ++v)
+        e.store(s[i * vectors + v], a[1], at(row, i, v));
+  });
+}
+
+func::FuncOp Reverser::linearKernel() {
+  Type buffer = e.bufferType(), index = e.b.getIndexType();
+  return e.kernel(anchor, name("linear"),
+                  {buffer, buffer, buffer, buffer, index},
+                  [&](Emitter &, ValueRange a) { emitLinear(a); });
+}
+
+/// One head: (x, at, G, at, u, at, dx, at, phi, dphi, columns of u).
+func::FuncOp Reverser::headKernel() {
+  Features all(shape.d, shape.degree);
+  std::vector<Segment> lower;
+  for (int64_t k = shape.degree - 1; k >= 2; --k)
+    for (const Segment &segment : all.segments(k))
+      lower.push_back(segment);
+  auto body = [&](Emitter &e, ValueRange a) {
+    Value phi = a[8], dphi = a[9], columns = a[10];
+    SmallVector<Value> operands{phi, dphi, columns, a[2], a[3]};
+    e.loop(0, shape.n, pitch, [&](Value i) {
+      Value count = e.min(e.sub(e.index(shape.n), i), e.index(pitch));
+      e.loop(0, features.rows * pitch, e.lanes,
+             [&](Value at) { e.store(e.splat(0.0, e.lanes), dphi, at); });
+      emitPack(e, anchor, shape.w, pitch, a[4], e.add(a[5], e.mul(i, shape.w)),
+               columns, e.index(0), count, e.index(pitch));
+      if (shape.degree >= 2) {
+        emitFeatures(e, anchor, features, pitch, a[0],
+                     e.add(a[1], e.mul(i, shape.d)), phi, count,
+                     e.index(vectors));
+        e.call(segmentKernel("top", all.segments(shape.degree), true),
+               operands);
+      }
+      if (!lower.empty())
+        e.call(segmentKernel("lower", lower, false), operands);
+      if (shape.degree >= 1)
+        e.call(linearKernel(), operands);
+      emitUnpack(e, anchor, shape.d, pitch, dphi, e.index(pitch), a[6],
+                 e.add(a[7], e.mul(i, shape.d)), count);
+    });
+  };
+  Type b = e.bufferType(), i = e.b.getIndexType();
+  return e.kernel(anchor, name("head_n" + Twine(shape.n)),
+                  {b, i, b, i, b, i, b, i, b, b, b}, body);
+}
+
+void Reverser::emit(Value x, Value g, Value u, Value dx) {
+  Value phi = e.scratch(features.rows * pitch);
+  Value dphi = e.scratch(features.rows * pitch);
+  Value columns = e.scratch(shape.w * pitch);
+  int64_t size = Features(shape.d, shape.degree).size * shape.w;
+  e.loop(0, shape.batch * shape.heads, 1, [&](Value h) {
+    Value row = e.mul(h, shape.n);
+    Value gAt = e.mul(e.div(h, shape.group()), size);
+    e.call(headKernel(),
+           {x, e.mul(row, shape.d), g, gAt, u, e.mul(row, shape.w), dx,
+            e.mul(row, shape.d), phi, dphi, columns});
+  });
+}
+
+void mlir::ropegrad::emitReverse(Emitter &e, Operation *anchor,
+                                 const FeatureShape &shape, Value x, Value g,
+                                 Value u, Value dx) {
+  Reverser(e, anchor, shape).emit(x, g, u, dx);
+}

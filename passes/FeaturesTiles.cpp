@@ -1,0 +1,175 @@
+//===- FeaturesTiles.cpp - Segments, tables, register tiles ----*- C++ -*-===//
+//
+// Part of RopeGrad, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+//
+// The bookkeeping of the feature products: which monomials are made from which,
+// constant tables of them, and the shape of register tiles.
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Features.h"
+
+#include "passes/Monomials.h"
+
+#include <algorithm>
+
+using namespace mlir;
+using namespace mlir::ropegrad;
+using ::ropegrad::Monomials;
+
+//===----------------------------------------------------------------------===//
+// Monomials
+//===----------------------------------------------------------------------===//
+
+Features::Features(int64_t variables, int64_t degree)
+    : variables(variables), degree(degree),
+      size(Monomials(variables, degree).size()),
+      // Segments of length 1 only: Horner would save nothing.
+      stored(degree <= 1 || variables == 1 ? degree : degree - 1),
+      rows(Monomials(variables, stored).size()) {}
+
+std::vector<Segment> Features::segments(int64_t k) const {
+  Monomials monomials(variables, degree);
+  std::vector<Segment> result;
+  int64_t target = monomials.offset(k);
+  for (int64_t v = 0; v < variables; ++v) {
+    int64_t length = Monomials::prefix(k - 1, v + 1);
+    result.push_back({1 + v, monomials.offset(k - 1), length, target});
+    target += length;
+  }
+  return result;
+}
+
+std::vector<Segment> Features::products() const {
+  std::vector<Segment> result{{0, 0, rows, 0}};
+  if (stored < degree) {
+    std::vector<Segment> top = segments(degree);
+    result.insert(result.end(), top.begin(), top.end());
+  }
+  return result;
+}
+
+std::string Features::name() const {
+  return ("d" + Twine(variables) + "_g" + Twine(degree)).str();
+}
+
+//===----------------------------------------------------------------------===//
+// Constants
+//===----------------------------------------------------------------------===//
+
+std::string mlir::ropegrad::kernelName(Emitter &e, const Twine &base) {
+  return (base + "_f" + Twine(e.element.getWidth()) + "x" + Twine(e.lanes))
+      .str();
+}
+
+/// `values` as a private constant of the module, as memref<?xT>.
+static Value constantTable(Emitter &e, Operation *anchor, StringRef base,
+                           DenseElementsAttr values) {
+  auto module = anchor->getParentOfType<ModuleOp>();
+  auto type = MemRefType::get(values.getType().getShape(),
+                              values.getType().getElementType());
+  std::string name = base.str();
+  for (unsigned suffix = 0; Operation *taken = module.lookupSymbol(name);
+       name = (base + "_" + Twine(++suffix)).str()) {
+    auto global = dyn_cast<memref::GlobalOp>(taken);
+    if (global && global.getInitialValueAttr() == values)
+      break;
+  }
+  if (!module.lookupSymbol(name)) {
+    OpBuilder::InsertionGuard guard(e.b);
+    e.b.setInsertionPointToStart(module.getBody());
+    memref::GlobalOp::create(e.b, e.loc, name, e.b.getStringAttr("private"),
+                             type, values, /*constant=*/true,
+                             /*alignment=*/IntegerAttr());
+  }
+  return e.flat(memref::GetGlobalOp::create(e.b, e.loc, type, name));
+}
+
+Value mlir::ropegrad::constantIndices(Emitter &e, Operation *anchor,
+                                      StringRef name,
+                                      ArrayRef<int64_t> values) {
+  auto type = RankedTensorType::get({static_cast<int64_t>(values.size())},
+                                    e.b.getI64Type());
+  return constantTable(e, anchor, name, DenseElementsAttr::get(type, values));
+}
+
+Value mlir::ropegrad::constantFloats(Emitter &e, Operation *anchor,
+                                     StringRef name, FloatType type,
+                                     ArrayRef<double> values) {
+  SmallVector<APFloat> rounded;
+  for (double value : values)
+    rounded.push_back(e.b.getFloatAttr(type, value).getValue());
+  auto tensor =
+      RankedTensorType::get({static_cast<int64_t>(values.size())}, type);
+  return constantTable(e, anchor, name,
+                       DenseElementsAttr::get(tensor, rounded));
+}
+
+void mlir::ropegrad::forSegments(
+    Emitter &e, Operation *anchor, StringRef name, ArrayRef<Segment> segments,
+    function_ref<void(Value, Value, Value, Value, Value)> body) {
+  if (segments.empty())
+    return;
+  SmallVector<int64_t> values;
+  for (const Segment &s : segments)
+    values.append({s.factor, s.source, s.length, s.target, s.slot});
+  Value table = constantIndices(e, anchor, name, values);
+  int64_t fields = 5;
+  e.loop(0, values.size(), fields, [&](Value at) {
+    SmallVector<Value> field;
+    for (int64_t i = 0; i < fields; ++i)
+      field.push_back(arith::IndexCastOp::create(e.b, e.loc, e.b.getIndexType(),
+                                                 e.load(table, e.add(at, i))));
+    body(field[0], field[1], field[2], field[3], field[4]);
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Register tiles
+//===----------------------------------------------------------------------===//
+
+RegisterTile mlir::ropegrad::chooseTile(int64_t columns, int64_t registers,
+                                        int64_t maxRows, double overhead,
+                                        double perAccumulator) {
+  auto step = [&](int64_t rows, int64_t width) {
+    double product = rows * width;
+    double operands = rows + width;
+    return std::max({product / 2, operands / 2, 4.0}) + 0.1 * operands +
+           overhead + perAccumulator * product;
+  };
+  RegisterTile best{1, 1, columns, 0};
+  double bestCost = columns * step(1, 1);
+  for (int64_t rows = 1; rows <= maxRows; ++rows)
+    for (int64_t tiles = 1; tiles <= columns; ++tiles) {
+      int64_t width = (columns + tiles - 1) / tiles;
+      if (rows * width + rows + 1 > registers)
+        continue;
+      int64_t narrow = tiles * width - columns;
+      double cost = ((tiles - narrow) * step(rows, width) +
+                     narrow * (width > 1 ? step(rows, width - 1) : 0)) /
+                    rows;
+      // Differences below 1 % are noise; the fewest tiles come first.
+      if (cost < 0.99 * bestCost) {
+        best = {rows, width, tiles - narrow, narrow};
+        bestCost = cost;
+      }
+      break; // more tiles of these rows are only slower
+    }
+  return best;
+}
+
+void mlir::ropegrad::forColumnTiles(
+    Emitter &e, const RegisterTile &tile, int64_t columns,
+    function_ref<void(Value, int64_t, Value)> body) {
+  int64_t wide = tile.wide * tile.width;
+  e.loop(0, wide, tile.width,
+         [&](Value c) { body(c, tile.width, e.div(c, tile.width)); });
+  if (tile.narrow == 0)
+    return;
+  e.loop(wide, columns, tile.width - 1, [&](Value c) {
+    Value number = e.div(e.sub(c, wide), tile.width - 1);
+    body(c, tile.width - 1, e.add(number, tile.wide));
+  });
+}

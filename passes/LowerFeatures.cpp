@@ -1,0 +1,160 @@
+//===- LowerFeatures.cpp - Feature products to kernels ---------*- C++ -*-===//
+//
+// Part of RopeGrad, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+//
+// The pass ropegrad-lower-features: accumulate, expand, reverse and
+// kronecker_features on buffers to scf, vector and memref.
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Features.h"
+
+#include "passes/Monomials.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+namespace mlir::ropegrad {
+#define GEN_PASS_DEF_LOWERFEATURES
+#include "passes/Passes.h.inc"
+} // namespace mlir::ropegrad
+
+using namespace mlir;
+using namespace mlir::ropegrad;
+using ::ropegrad::Monomials;
+
+namespace {
+
+ArrayRef<int64_t> shapeOf(Value value) {
+  return cast<ShapedType>(value.getType()).getShape();
+}
+
+/// All operands are contiguous buffers of one type that we have kernels for.
+LogicalResult checkOperands(Operation *op) {
+  for (Value operand : op->getOperands()) {
+    auto type = dyn_cast<MemRefType>(operand.getType());
+    if (!type)
+      return op->emitOpError("expected buffers, but got ") << operand.getType();
+    if (!type.getLayout().isIdentity())
+      return op->emitOpError("expected an identity layout, but got ") << type;
+    Type element = type.getElementType();
+    if (!element.isF32() && !element.isF64())
+      return op->emitOpError("expected elements f32 or f64, but got ")
+             << element;
+    auto first = cast<MemRefType>(op->getOperand(0).getType());
+    if (element != first.getElementType())
+      return op->emitOpError("expected one element type, but got ")
+             << first.getElementType() << " and " << element;
+  }
+  return success();
+}
+
+SmallVector<Value> flatten(Emitter &e, ValueRange values) {
+  SmallVector<Value> result;
+  for (Value value : values)
+    result.push_back(e.flat(value));
+  return result;
+}
+
+std::vector<double> weightsOf(int64_t d, ArrayRef<double> coefficients,
+                              double scale) {
+  return Monomials(d, coefficients.size() - 1)
+      .weights({coefficients.begin(), coefficients.end()}, scale);
+}
+
+/// x (B, H, n, d) against G (B, H', M, w).
+FeatureShape shapeAgainst(Value x, Value g, int64_t degree) {
+  ArrayRef<int64_t> s = shapeOf(x), t = shapeOf(g);
+  return {s[0], s[1], t[1], s[2], s[3], t[3], degree};
+}
+
+LogicalResult lower(AccumulateOp op, Emitter &e) {
+  Value x = op.getIns()[0], v = op.getIns()[1], g = op.getOuts()[0];
+  ArrayRef<double> c = op.getCoefficients();
+  FeatureShape shape = shapeAgainst(x, g, c.size() - 1);
+  emitAccumulate(e, op, shape,
+                 weightsOf(shape.d, c, op.getScale().convertToDouble()),
+                 e.flat(x), e.flat(v), e.flat(g));
+  return success();
+}
+
+LogicalResult lower(ExpandOp op, Emitter &e) {
+  Value x = op.getIns()[0], g = op.getIns()[1];
+  emitExpand(e, op, shapeAgainst(x, g, op.getDegree()), e.flat(x), e.flat(g),
+             e.flat(op.getOuts()[0]));
+  return success();
+}
+
+LogicalResult lower(ReverseOp op, Emitter &e) {
+  Value x = op.getIns()[0], g = op.getIns()[1];
+  emitReverse(e, op, shapeAgainst(x, g, op.getDegree()), e.flat(x), e.flat(g),
+              e.flat(op.getIns()[2]), e.flat(op.getOuts()[0]));
+  return success();
+}
+
+LogicalResult lower(KroneckerFeaturesOp op, Emitter &e) {
+  ArrayRef<int64_t> q = shapeOf(op.getIns()[0]), u = shapeOf(op.getIns()[2]);
+  ArrayRef<double> c = op.getCoefficients();
+  if (c.empty())
+    return op.emitOpError("expected at least one coefficient, but got none");
+  FeatureShape shape{
+      1, 1, 1, q[2], q[3], u[3], static_cast<int64_t>(c.size()) - 1};
+  auto columns = supportColumns(op.getPosition(), shape.d, op.getSupport());
+  if (failed(columns))
+    return op.emitOpError("expected the support of its position in some "
+                          "order, but got ")
+           << op.getSupportAttr();
+  double scale = op.getScale().convertToDouble();
+  std::vector<double> weights = weightsOf(shape.d, c, scale);
+  for (double &weight : weights)
+    weight *= scale;
+  SmallVector<Value> in = flatten(e, op.getIns());
+  emitKronecker(
+      e, op, shape, shapeOf(op.getIns()[4])[3], weights, op.getPosition(),
+      *columns, op.getSupport().size() / 2,
+      {in[0], in[1], in[2], in[3], in[4], in[5], e.flat(op.getOuts()[0])});
+  return success();
+}
+
+struct LowerFeaturesPass
+    : public mlir::ropegrad::impl::LowerFeaturesBase<LowerFeaturesPass> {
+  using LowerFeaturesBase::LowerFeaturesBase;
+
+  template <typename OpT> LogicalResult lowerAndErase(OpT op) {
+    if (failed(checkOperands(op)))
+      return failure();
+    OpBuilder builder(op);
+    auto element = cast<FloatType>(
+        cast<MemRefType>(op.getIns()[0].getType()).getElementType());
+    Emitter emitter(builder, op.getLoc(), element, vectorBits);
+    if (failed(lower(op, emitter)))
+      return failure();
+    op.erase();
+    return success();
+  }
+
+  void runOnOperation() override {
+    if (vectorBits != 128 && vectorBits != 256 && vectorBits != 512) {
+      getOperation().emitError("expected vector-bits 128, 256 or 512, but got ")
+          << vectorBits;
+      return signalPassFailure();
+    }
+    SmallVector<Operation *> ops;
+    getOperation().walk([&](Operation *op) {
+      if (isa<AccumulateOp, ExpandOp, ReverseOp, KroneckerFeaturesOp>(op))
+        ops.push_back(op);
+    });
+    for (Operation *op : ops) {
+      LogicalResult done =
+          llvm::TypeSwitch<Operation *, LogicalResult>(op)
+              .Case<AccumulateOp, ExpandOp, ReverseOp, KroneckerFeaturesOp>(
+                  [&](auto typed) { return lowerAndErase(typed); })
+              .Default([](Operation *) { return failure(); });
+      if (failed(done))
+        return signalPassFailure();
+    }
+  }
+};
+
+} // namespace

@@ -1,0 +1,66 @@
+//===- Passes.h - Declarations of the passes -------------------*- C++ -*-===//
+//
+// Part of RopeGrad, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+//
+// Constructors, options and registration of every pass and of the pipeline.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef ROPEGRAD_PASSES_PASSES_H
+#define ROPEGRAD_PASSES_PASSES_H
+
+#include "dialect/RopeGrad.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Pass/Pass.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassOptions.h"
+
+namespace mlir::ropegrad {
+
+#define GEN_PASS_DECL
+#include "passes/Passes.h.inc"
+#define GEN_PASS_REGISTRATION
+#include "passes/Passes.h.inc"
+
+/// Options of `ropegrad-pipeline`.
+struct PipelineOptions : public PassPipelineOptions<PipelineOptions> {
+  Option<std::string> target{*this, "target",
+                             llvm::cl::desc("target of the kernel: cpu"),
+                             llvm::cl::init("cpu")};
+  Option<int64_t> vectorBits{
+      *this, "vector-bits",
+      llvm::cl::desc("width of the target's vectors: 128, 256 or 512"),
+      llvm::cl::init(256)};
+  Option<int64_t> threads{*this, "threads",
+                          llvm::cl::desc("threads that the kernel may use"),
+                          llvm::cl::init(1)};
+  Option<int64_t> stopAfter{
+      *this, "stop-after-level",
+      llvm::cl::desc("level to stop at: 1 to 4, 5 for the LLVM dialect"),
+      llvm::cl::init(5)};
+};
+
+/// Adds the documented composition of passes, up to `options.stopAfter`.
+void buildPipeline(OpPassManager &manager, const PipelineOptions &options);
+
+/// Registers `--ropegrad-pipeline`.
+void registerPipeline();
+
+/// Teaches one-shot bufferization the structured ops.
+void registerBufferization(DialectRegistry &registry);
+
+} // namespace mlir::ropegrad
+
+#endif // ROPEGRAD_PASSES_PASSES_H

@@ -1,0 +1,140 @@
+//===- Planner.cpp - Which route, which degree -----------------*- C++ -*-===//
+//
+// Part of RopeGrad, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+//
+// Judges the four routes one by one, then takes the forced or cheapest one.
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Planner.h"
+#include "passes/CostModel.h"
+#include "dialect/Format.h"
+#include "passes/Polynomial.h"
+
+#include <algorithm>
+
+namespace ropegrad {
+namespace {
+
+bool hasAlibi(const Problem &p) {
+  return std::any_of(p.alibi.begin(), p.alibi.end(),
+                     [](double slope) { return slope != 0.0; });
+}
+
+/// What keeps weights from being a function of a dot product alone, with the
+/// route that would handle it.
+std::vector<std::string> obstaclesToFeatures(const Problem &p) {
+  std::vector<std::string> obstacles;
+  auto needs = [&](const std::string &what, const char *route) {
+    obstacles.push_back(what + " needs route " + route +
+                        ", which is not supported yet");
+  };
+  if (p.position == Position::General)
+    needs("position general", "fft");
+  if (p.learnedBias)
+    needs("a learned bias", "fft");
+  if (p.mask != Mask::None)
+    needs(std::string("mask ") + toString(p.mask), "scan");
+  else if (hasAlibi(p))
+    needs("alibi without a mask", "fft");
+  return obstacles;
+}
+
+std::string join(const std::vector<std::string> &parts) {
+  std::string text;
+  for (const std::string &part : parts)
+    text += (text.empty() ? "" : "; ") + part;
+  return text;
+}
+
+Alternative judgeExact(const Problem &p, const CostModel &model,
+                       int64_t threads) {
+  Alternative result;
+  double flops = CostModel::exactFlops(p);
+  result.admissible = true;
+  result.predictedMs = model.milliseconds(Route::Exact, flops, threads);
+  result.reason = "every pair of rows: " + format(flops, 3) + " flops";
+  return result;
+}
+
+Alternative judgeFeatures(const Problem &p, const PolynomialChoice &polynomial,
+                          const CostModel &model, int64_t threads) {
+  Alternative result;
+  result.route = Route::Features;
+  result.degree = polynomial.degree;
+  std::vector<std::string> obstacles = obstaclesToFeatures(p);
+  if (!polynomial.obstacle.empty())
+    obstacles.push_back(polynomial.obstacle);
+  result.admissible = obstacles.empty();
+  if (!result.admissible) {
+    result.reason = join(obstacles);
+    return result;
+  }
+  double flops = CostModel::featuresFlops(p, *polynomial.degree);
+  result.predictedMs = model.milliseconds(Route::Features, flops, threads);
+  result.reason = "M = " + format(*polynomial.features) +
+                  " features a row: " + format(flops, 3) + " flops";
+  return result;
+}
+
+Alternative judgeLater(Route route, const PolynomialChoice &polynomial) {
+  Alternative result;
+  result.route = route;
+  result.degree = polynomial.degree;
+  std::vector<std::string> obstacles = {
+      std::string("route ") + toString(route) + " is not supported yet"};
+  if (!polynomial.obstacle.empty())
+    obstacles.push_back(polynomial.obstacle);
+  result.reason = join(obstacles);
+  return result;
+}
+
+void adopt(Plan &plan, const Problem &p, PolynomialChoice polynomial,
+           const Alternative &chosen) {
+  plan.route = chosen.route;
+  plan.fit = p.fit;
+  plan.predictedMs = *chosen.predictedMs;
+  if (chosen.route == Route::Exact) {
+    plan.flops = CostModel::exactFlops(p);
+    plan.bytes = CostModel::exactBytes(p);
+    return;
+  }
+  plan.degree = polynomial.degree;
+  plan.features = polynomial.features;
+  plan.flops = CostModel::featuresFlops(p, *polynomial.degree);
+  plan.bytes = CostModel::featuresBytes(p, *polynomial.degree);
+  if (polynomial.approximation)
+    plan.radius = polynomial.approximation->radius;
+  plan.approximation = std::move(polynomial.approximation);
+}
+
+} // namespace
+
+PlanResult makePlan(const Problem &problem, int64_t threads) {
+  const CostModel model;
+  threads = std::max<int64_t>(threads, 1);
+  PolynomialChoice polynomial = choosePolynomial(problem);
+  PlanResult result;
+  Plan &plan = result.plan.emplace();
+  plan.alternatives = {judgeExact(problem, model, threads),
+                       judgeFeatures(problem, polynomial, model, threads),
+                       judgeLater(Route::Scan, polynomial),
+                       judgeLater(Route::FFT, polynomial)};
+  const Alternative *chosen = nullptr;
+  for (const Alternative &each : plan.alternatives) {
+    if (problem.route == each.route && !each.admissible)
+      return {std::nullopt,
+              std::string("expected an admissible route, but got ") +
+                  toString(each.route) + ": " + each.reason};
+    bool eligible = problem.route == each.route ||
+                    (problem.route == Route::Auto && each.admissible);
+    if (eligible && (!chosen || each.predictedMs < chosen->predictedMs))
+      chosen = &each;
+  }
+  adopt(plan, problem, std::move(polynomial), *chosen);
+  return result;
+}
+
+} // namespace ropegrad

@@ -1,0 +1,63 @@
+//===- Planner.h - Which route, which degree -------------------*- C++ -*-===//
+//
+// Part of RopeGrad, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+//
+// Chooses a route and a degree for a problem by a cost model and says why
+// every other one was not chosen. No MLIR: the plan pass and `--plan` share it.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef ROPEGRAD_PASSES_PLANNER_H
+#define ROPEGRAD_PASSES_PLANNER_H
+
+#include "passes/Approximation.h"
+#include "dialect/Problem.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace ropegrad {
+
+/// A forced almost-linear route is admissible up to this many features.
+constexpr int64_t kMaxFeatures = 65536;
+
+struct Alternative {
+  Route route = Route::Exact;
+  std::optional<unsigned> degree;
+  bool admissible = false;
+  std::string reason; ///< why not, or what it costs; never empty
+  std::optional<double> predictedMs;
+};
+
+struct Plan {
+  Route route = Route::Exact; ///< never Auto
+  std::optional<Approximation> approximation; ///< exp on an almost-linear route
+  std::optional<unsigned> degree; ///< of p or of the polynomial similarity
+  Fit fit = Fit::Minimax;
+  std::optional<int64_t> features; ///< M
+  std::optional<double> radius;    ///< widened: radius_limit
+  double flops = 0.0;              ///< of one call, all heads
+  double bytes = 0.0;              ///< inputs, outputs and workspace, estimated
+  double predictedMs = 0.0;
+  std::vector<Alternative> alternatives; ///< all four routes, fixed order
+};
+
+/// Either a plan or one message in the project's style ("expected ..., but
+/// got ...").
+struct PlanResult {
+  std::optional<Plan> plan;
+  std::string error;
+};
+
+/// Plans `problem` (validated: see validate()). `threads` >= 1.
+PlanResult makePlan(const Problem &problem, int64_t threads = 1);
+
+/// The object that `--plan` prints and that K.json embeds, pretty-printed.
+std::string planToJson(const Plan &plan);
+
+} // namespace ropegrad
+
+#endif // ROPEGRAD_PASSES_PLANNER_H

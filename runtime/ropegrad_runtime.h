@@ -1,0 +1,98 @@
+/*===- ropegrad_runtime.h - Opening and calling kernels -----------*- C -*-===*\
+|*                                                                            *|
+|* Part of RopeGrad, under the Apache License v2.0.                           *|
+|*                                                                            *|
+|*===----------------------------------------------------------------------===*|
+|*                                                                            *|
+|* The C interface between a finished kernel (K.so) and a program that        *|
+|* calls it without knowing its names: status codes, and a loader that lets   *|
+|* the caller read the manifest before any code of the kernel runs.           *|
+|*                                                                            *|
+\*===----------------------------------------------------------------------===*/
+
+#ifndef ROPEGRAD_RUNTIME_ROPEGRAD_RUNTIME_H
+#define ROPEGRAD_RUNTIME_ROPEGRAD_RUNTIME_H
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* K.h declares the same enumeration: a program may include both. */
+#ifndef ROPEGRAD_STATUS
+#define ROPEGRAD_STATUS
+/** What a kernel returns. */
+enum ropegrad_status {
+  ROPEGRAD_OK = 0,
+  /** The logit radius of the inputs is larger than the one the kernel was
+      proved for: no output was computed, radius_found was written. */
+  ROPEGRAD_RADIUS_EXCEEDED = 1,
+  ROPEGRAD_WORKSPACE_TOO_SMALL = 2,
+  ROPEGRAD_NULL_POINTER = 3,
+  /** An output is nan or infinite where all inputs were finite. */
+  ROPEGRAD_NOT_FINITE = 4,
+  /** A row of a polynomial similarity sums to zero or less. */
+  ROPEGRAD_NON_POSITIVE_ROW_SUM = 5,
+  /** The workspace is not 64-byte aligned. */
+  ROPEGRAD_WORKSPACE_MISALIGNED = 6
+};
+#endif
+
+/** What the loader returns beside ROPEGRAD_OK. */
+enum ropegrad_loader_status {
+  ROPEGRAD_CANNOT_READ = 64, /**< the file cannot be opened or read */
+  ROPEGRAD_NOT_A_KERNEL = 65,
+  ROPEGRAD_CANNOT_LOAD = 66, /**< the dynamic loader refused the file */
+  ROPEGRAD_NOT_LOADED = 67,  /**< ropegrad_find before ropegrad_load */
+  ROPEGRAD_NOT_FOUND = 68,   /**< no such function in the kernel */
+  ROPEGRAD_OUT_OF_MEMORY = 69
+};
+
+/** The name of a status: "ok", "radius-exceeded", "workspace-too-small",
+    "null-pointer", "not-finite", "non-positive-row-sum",
+    "workspace-misaligned", "cannot-read", "not-a-kernel", "cannot-load",
+    "not-loaded", "not-found", "out-of-memory"; "unknown" for any other number.
+    Never null; the string is static. */
+const char *ropegrad_status_name(int status);
+
+/** An opened kernel. Handles are independent; one handle must not be used by
+    two threads at once, the functions found in it may be. */
+typedef struct ropegrad_kernel ropegrad_kernel;
+
+/** The packed entry point of a kernel function. `arrays` holds the pointers of
+    the manifest's args in their order, every array contiguous row-major;
+    `workspace` is 64-byte aligned and `workspace_bytes` large; `threads` is the
+    most threads to use. Returns 0 to 6. */
+typedef int (*ropegrad_packed_fn)(void *const *arrays, void *workspace,
+                                  size_t workspace_bytes, int threads);
+
+/** Opens the shared library at `path` (taken as is, never searched for) and
+    reads its manifest. No code of the file runs: the file is only parsed, and a
+    truncated or foreign one is refused. On success `*kernel` is a handle for
+    ropegrad_close, otherwise null. On failure a message (one line, no full
+    stop, cut to `error_bytes`) is written to `error`, which may be null. */
+int ropegrad_open(const char *path, ropegrad_kernel **kernel, char *error,
+                  size_t error_bytes);
+
+/** The manifest, NUL-terminated JSON; valid until ropegrad_close. */
+const char *ropegrad_manifest(const ropegrad_kernel *kernel);
+
+/** Loads the kernel's code (RTLD_NOW | RTLD_LOCAL). Call it after checking that
+    this machine has the manifest's cpu_features. Loading twice is harmless. */
+int ropegrad_load(ropegrad_kernel *kernel, char *error, size_t error_bytes);
+
+/** Looks up the packed entry point `packed_symbol` ("packed" in the
+    manifest) of a loaded kernel; `*function` is null unless it is found. The
+    function is valid until ropegrad_close. */
+int ropegrad_find(const ropegrad_kernel *kernel, const char *packed_symbol,
+                  ropegrad_packed_fn *function);
+
+/** Unloads the kernel and frees the handle; null is allowed. */
+void ropegrad_close(ropegrad_kernel *kernel);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* ROPEGRAD_RUNTIME_ROPEGRAD_RUNTIME_H */

@@ -1,0 +1,25 @@
+"""Options and paths of the end-to-end tests."""
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+
+
+def pytest_addoption(parser):
+    parser.addoption("--quick", action="store_true",
+                     help="every eighth case of the sweeps only")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "sweep: one case of many like it")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--quick"):
+        return
+    sweeps = [item for item in items if item.get_closest_marker("sweep")]
+    dropped = {item for i, item in enumerate(sweeps) if i % 8}
+    config.hook.pytest_deselected(items=list(dropped))
+    items[:] = [item for item in items if item not in dropped]

@@ -1,0 +1,62 @@
+// RUN: ropegrad-opt %s --ropegrad-lower-rows -split-input-file -verify-diagnostics
+// RUN: not ropegrad-opt %s --ropegrad-lower-rows=vector-bits=96 2>&1 | FileCheck %s
+// CHECK: expected vector-bits of 128, 256 or 512, but got 96
+
+func.func @strided(%x: memref<1x1x8x4xf32, strided<[64, 64, 8, 1]>>, %y: memref<1x1x8x4xf32>) {
+  // expected-error @+1 {{expected contiguous static buffers of f32 or f64, but got 'memref<1x1x8x4xf32, strided<[64, 64, 8, 1]>>'}}
+  ropegrad.rotate ins(%x : memref<1x1x8x4xf32, strided<[64, 64, 8, 1]>>) outs(%y : memref<1x1x8x4xf32>) {position = #ropegrad.rotary<half, base = 1.0e+4 : f64>}
+  return
+}
+
+// -----
+
+func.func @mixed(%x: memref<1x1x8x4xf32>, %y: memref<1x1x8x5xf64>) {
+  // expected-error @+1 {{expected operands of 'f32', but got 'memref<1x1x8x5xf64>'}}
+  ropegrad.append_column ins(%x : memref<1x1x8x4xf32>) outs(%y : memref<1x1x8x5xf64>)
+  return
+}
+
+// -----
+
+func.func @nested(%r: memref<f32>, %q: memref<1x1x8x4xf32>, %go: i1) {
+  scf.if %go {
+    // expected-error @+1 {{expected the top level of a function, but got a place inside scf.if}}
+    "ropegrad.guard"(%r, %q, %q) <{limit = 0.5 : f64, scale = 0.25 : f64, operandSegmentSizes = array<i32: 0, 3>}> : (memref<f32>, memref<1x1x8x4xf32>, memref<1x1x8x4xf32>) -> ()
+  }
+  return
+}
+
+// -----
+
+func.func private @unseen(%r: memref<f32>, %q: memref<1x1x8x4xf32>) {
+  // expected-error @+1 {{expected a public function without results, but got @unseen}}
+  "ropegrad.guard"(%r, %q, %q) <{limit = 0.5 : f64, scale = 0.25 : f64, operandSegmentSizes = array<i32: 0, 3>}> : (memref<f32>, memref<1x1x8x4xf32>, memref<1x1x8x4xf32>) -> ()
+  return
+}
+
+// -----
+
+func.func @callee(%x: memref<4xf32>) {
+  return
+}
+func.func @caller(%x: memref<4xf32>) {
+  // expected-error @+1 {{expected no call of a public function, whose status would be lost, but got @callee}}
+  call @callee(%x) : (memref<4xf32>) -> ()
+  return
+}
+
+// -----
+
+func.func @pair(%w: memref<15x1xf32>) {
+  // expected-error @+1 {{expected coordinates of one rotary pair, but got (0, 3)}}
+  "ropegrad.position_table"(%w) <{d = 4 : i64, position = #ropegrad.rotary<half, base = 1.0e+4 : f64>, support = array<i64: 0, 3>, operandSegmentSizes = array<i32: 0, 1>}> : (memref<15x1xf32>) -> ()
+  return
+}
+
+// -----
+
+func.func @batched(%a: memref<4xf32>, %b: memref<4x8xf32>, %c: memref<2x8xf32>) {
+  // expected-error @+1 {{expected plain or transposed operands, but got}}
+  linalg.matmul indexing_maps = [affine_map<(i, j, k) -> (k)>, affine_map<(i, j, k) -> (k, j)>, affine_map<(i, j, k) -> (i, j)>] ins(%a, %b : memref<4xf32>, memref<4x8xf32>) outs(%c : memref<2x8xf32>)
+  return
+}

@@ -1,0 +1,259 @@
+//===- ManifestTest.cpp - Manifest, signatures and C header ---------------===//
+//
+// Part of RopeGrad, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#include "tools/lib/Manifest.h"
+#include "tools/lib/CHeader.h"
+
+#include "llvm/ADT/SmallString.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/Program.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include "gtest/gtest.h"
+
+#include <limits>
+
+using namespace ropegrad;
+using llvm::StringRef;
+
+namespace {
+
+Problem lossProblem() {
+  Problem p;
+  p.n = 64;
+  p.d = 4;
+  p.channels = 3;
+  p.scale = 0.1;
+  p.wrt = {"Y", "X", "X1", "A3"};
+  p.support = defaultSupport(p.position, p.layout, p.d);
+  p.tolerance = 1e-3;
+  return p;
+}
+
+Problem attentionProblem() {
+  Problem p;
+  p.entry = Entry::Attention;
+  p.n = 8;
+  p.d = p.channels = 2;
+  p.batch = 2;
+  p.heads = 4;
+  p.kvHeads = 2;
+  p.scale = 0.5;
+  p.position = Position::General;
+  p.support = {{0, 0}, {0, 1}, {1, 1}};
+  p.mask = Mask::Window;
+  p.window = 3;
+  p.alibi = {0.5, 0.25, 0.125, 0.0625};
+  p.learnedBias = p.biasPerHead = true;
+  p.wrt = {"bias", "W", "Q", "K", "V"};
+  return p;
+}
+
+KernelInfo kernel(const Problem &problem, const char *name) {
+  KernelInfo info;
+  info.name = name;
+  info.problem = problem;
+  info.planJson = "{\n  \"route\": \"features\",\n  \"note\": \"a\\nb\"\n}\n";
+  info.route = Route::Features;
+  info.degree = 4;
+  info.radiusLimit = 0.5;
+  info.triple = "x86_64-pc-linux-gnu";
+  info.cpu = "x86-64-v3";
+  info.cpuFeatures = {"avx2", "fma"};
+  info.threads = 2;
+  info.functions = kernelFunctions(problem, name, true);
+  info.functions.back().workspaceBytes = 12345;
+  return info;
+}
+
+std::string names(const FunctionInfo &function) {
+  std::vector<std::string> list;
+  for (const ArgInfo &arg : function.args)
+    list.push_back(arg.name);
+  return llvm::join(list, " ");
+}
+
+TEST(KernelFunctions, LossGradient) {
+  std::vector<FunctionInfo> functions =
+      kernelFunctions(lossProblem(), "K", false);
+  ASSERT_EQ(functions.size(), 1u);
+  EXPECT_EQ(functions[0].symbol, "K_loss_gradient");
+  EXPECT_EQ(functions[0].packedSymbol(), "K_loss_gradient_packed");
+  EXPECT_EQ(names(functions[0]), "A1 A2 A3 X1 X2 Y E loss O dX1 dY dX dA3");
+  using Shape = std::vector<int64_t>;
+  EXPECT_EQ(functions[0].args[0].shape, (Shape{64, 3}));
+  EXPECT_EQ(functions[0].args[3].shape, (Shape{3, 4}));
+  EXPECT_EQ(functions[0].args[6].shape, (Shape{64, 4}));
+  EXPECT_EQ(functions[0].args[7].shape, Shape());
+  EXPECT_EQ(functions[0].args[9].shape, (Shape{3, 4}));
+  EXPECT_EQ(functions[0].args[11].shape, (Shape{9, 8}));
+}
+
+TEST(KernelFunctions, Attention) {
+  Problem p = attentionProblem();
+  std::vector<FunctionInfo> functions = kernelFunctions(p, "K", true);
+  ASSERT_EQ(functions.size(), 2u);
+  EXPECT_EQ(names(functions[0]), "Q K V W bias O radius_found");
+  EXPECT_EQ(names(functions[1]),
+            "Q K V dO W bias O dQ dK dV dW dbias radius_found");
+  using Shape = std::vector<int64_t>;
+  EXPECT_EQ(functions[1].args[0].shape, (Shape{2, 4, 8, 2}));
+  EXPECT_EQ(functions[1].args[1].shape, (Shape{2, 2, 8, 2}));
+  EXPECT_EQ(functions[1].args[4].shape, (Shape{15, 3}));
+  EXPECT_EQ(functions[1].args[11].shape, (Shape{4, 15}));
+  p.biasPerHead = false;
+  EXPECT_EQ(kernelFunctions(p, "K", true)[1].args[11].shape, (Shape{15}));
+  p.wrt.clear();
+  EXPECT_EQ(kernelFunctions(p, "K", true).size(), 1u);
+}
+
+TEST(KernelFunctions, TypesOfSixteenBitKernels) {
+  Problem p = lossProblem();
+  p.dtype = DType::BF16;
+  FunctionInfo function = kernelFunctions(p, "K", true)[0];
+  EXPECT_EQ(function.args[0].dtype, DType::BF16);
+  EXPECT_EQ(function.args[7].dtype, DType::F32); // loss
+  EXPECT_EQ(function.args.back().dtype, DType::F32);
+  p.dtype = DType::F64;
+  EXPECT_EQ(kernelFunctions(p, "K", true)[0].args[7].dtype, DType::F64);
+}
+
+TEST(Manifest, SaysEverything) {
+  std::string text = manifestJson(kernel(lossProblem(), "K"));
+  llvm::Expected<llvm::json::Value> value = llvm::json::parse(text);
+  ASSERT_TRUE(bool(value)) << llvm::toString(value.takeError());
+  const llvm::json::Object &m = *value->getAsObject();
+  EXPECT_EQ(m.getInteger("ropegrad"), 1);
+  EXPECT_EQ(m.getString("name"), "K");
+  EXPECT_EQ(m.getString("entry"), "loss-gradient");
+  EXPECT_EQ(m.getInteger("n"), 64);
+  EXPECT_EQ(m.getInteger("kv_heads"), 1);
+  EXPECT_EQ(m.getNumber("scale"), 0.1);
+  EXPECT_EQ(m.getNumber("alibi"), 0.0);
+  EXPECT_EQ(m.getString("similarity"), "exp");
+  EXPECT_EQ(m.getBoolean("bias_per_head"), false);
+  EXPECT_EQ(m.getArray("support")->size(), 8u);
+  EXPECT_EQ(m.getArray("wrt")->size(), 4u);
+  EXPECT_EQ(m.getObject("plan")->getString("note"), "a\nb");
+  EXPECT_EQ(m.getString("route"), "features");
+  EXPECT_EQ(m.getInteger("degree"), 4);
+  EXPECT_EQ(m.getNumber("radius_limit"), 0.5);
+  EXPECT_EQ(m.getNumber("tolerance"), 1e-3);
+  EXPECT_EQ(m.getString("target"), "cpu");
+  EXPECT_EQ(m.getArray("cpu_features")->size(), 2u);
+  EXPECT_EQ(m.getInteger("threads"), 2);
+  const llvm::json::Object &f = *(*m.getArray("functions"))[0].getAsObject();
+  EXPECT_EQ(f.getString("packed"), "K_loss_gradient_packed");
+  EXPECT_EQ(f.getInteger("workspace_bytes"), 12345);
+  const llvm::json::Object &arg = *(*f.getArray("args"))[0].getAsObject();
+  EXPECT_EQ(arg.getString("role"), "in");
+  EXPECT_EQ(arg.getString("dtype"), "f32");
+  EXPECT_EQ(arg.getArray("shape")->size(), 2u);
+}
+
+TEST(Manifest, SameKernelSameBytesInReadableNumbers) {
+  std::string text = manifestJson(kernel(lossProblem(), "K"));
+  EXPECT_EQ(text, manifestJson(kernel(lossProblem(), "K")));
+  EXPECT_NE(text.find("\"scale\": 0.1,"), std::string::npos) << text;
+  EXPECT_NE(text.find("\"ropegrad\": 1"), std::string::npos);
+}
+
+TEST(Manifest, NullsAndLists) {
+  KernelInfo info = kernel(attentionProblem(), "K");
+  info.degree.reset();
+  info.radiusLimit = std::numeric_limits<double>::infinity();
+  info.planJson.clear();
+  info.problem.similarity = {1, 0.5};
+  llvm::Expected<llvm::json::Value> value =
+      llvm::json::parse(manifestJson(info));
+  ASSERT_TRUE(bool(value)) << llvm::toString(value.takeError());
+  const llvm::json::Object &m = *value->getAsObject();
+  for (const char *key : {"degree", "radius_limit", "plan", "tolerance"})
+    EXPECT_EQ(m.get(key)->kind(), llvm::json::Value::Null) << key;
+  EXPECT_EQ(m.getArray("alibi")->size(), 4u);
+  EXPECT_EQ(m.getArray("similarity")->size(), 2u);
+  EXPECT_EQ(m.getArray("functions")->size(), 2u);
+}
+
+/// Runs a compiler over `code`; its status, or nothing if there is none.
+std::optional<int> compile(StringRef compiler, StringRef suffix,
+                           StringRef standard, StringRef code) {
+  auto program = llvm::sys::findProgramByName(compiler);
+  if (!program)
+    return std::nullopt;
+  llvm::SmallString<128> path;
+  int descriptor;
+  llvm::sys::fs::createTemporaryFile("header", suffix, descriptor, path);
+  llvm::raw_fd_ostream(descriptor, /*shouldClose=*/true) << code;
+  int status = llvm::sys::ExecuteAndWait(
+      *program, {compiler, standard, "-Wall", "-Wextra", "-pedantic", "-Werror",
+                 "-fsyntax-only", path.str()});
+  llvm::sys::fs::remove(path);
+  return status;
+}
+
+/// A program that includes headers of several kernels, each twice.
+std::string program() {
+  Problem half = lossProblem();
+  half.dtype = DType::BF16;
+  half.layout = Layout::Half;
+  half.similarity = {1, 1, 0.5, 0.125, 0.0625, 1e-3};
+  Problem none = attentionProblem();
+  none.position = Position::None;
+  none.dtype = DType::F64;
+  none.alibi = {0.5};
+  std::string code;
+  for (int repeat = 0; repeat < 2; ++repeat) {
+    code += cHeader(kernel(lossProblem(), "K"));
+    code += cHeader(kernel(attentionProblem(), "other_kernel"));
+    code += cHeader(kernel(half, "k"));
+    code += cHeader(kernel(none, "N"));
+  }
+  return code + R"(
+const char *manifest(void);
+const char *manifest(void) { return K_manifest; }
+int call(void *const *arrays, void *workspace, const float *in, float *out);
+int call(void *const *arrays, void *workspace, const float *in, float *out) {
+  enum ropegrad_status good = ROPEGRAD_OK;
+  if (K_loss_gradient_packed(arrays, workspace,
+                             K_loss_gradient_workspace_bytes(), 1) != (int)good)
+    return 1;
+  return other_kernel_forward(in, in, in, in, in, out, out, workspace, 0, 1);
+}
+)";
+}
+
+TEST(CHeader, CompilesAsC) {
+  std::optional<int> status = compile("cc", "c", "-std=c99", program());
+  if (!status)
+    GTEST_SKIP() << "no C compiler";
+  EXPECT_EQ(*status, 0);
+}
+
+TEST(CHeader, CompilesAsCpp) {
+  std::optional<int> status = compile("c++", "cpp", "-std=c++17", program());
+  if (!status)
+    GTEST_SKIP() << "no C++ compiler";
+  EXPECT_EQ(*status, 0);
+}
+
+TEST(CHeader, LinesFitAndStatusCodesStandFixed) {
+  std::string text = cHeader(kernel(attentionProblem(), "K"));
+  llvm::SmallVector<StringRef> lines;
+  StringRef(text).split(lines, '\n');
+  for (StringRef line : lines)
+    EXPECT_LE(line.size(), 80u) << line.str();
+  for (const char *code :
+       {"ROPEGRAD_OK = 0", "ROPEGRAD_RADIUS_EXCEEDED = 1",
+        "ROPEGRAD_WORKSPACE_TOO_SMALL = 2", "ROPEGRAD_NULL_POINTER = 3",
+        "ROPEGRAD_NOT_FINITE = 4", "ROPEGRAD_NON_POSITIVE_ROW_SUM = 5",
+        "ROPEGRAD_WORKSPACE_MISALIGNED = 6"})
+    EXPECT_NE(text.find(code), std::string::npos) << code;
+}
+
+} // namespace

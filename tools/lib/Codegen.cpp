@@ -1,0 +1,171 @@
+//===- Codegen.cpp - From a level-1 module to machine code -----*- C++ -*-===//
+//
+// Part of RopeGrad, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+//
+// The pipeline, translation to LLVM IR, optimisation and emission.
+//
+//===----------------------------------------------------------------------===//
+
+#include "tools/lib/Codegen.h"
+
+#include "passes/Passes.h"
+#include "tools/lib/CInterface.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/raw_ostream.h"
+#include "llvm/Transforms/Instrumentation/AddressSanitizer.h"
+#include "llvm/Transforms/Instrumentation/ThreadSanitizer.h"
+
+using namespace llvm;
+
+namespace ropegrad {
+namespace {
+
+/// Collects errors as one message, the first one first.
+class DiagnosticText {
+public:
+  explicit DiagnosticText(mlir::MLIRContext *context)
+      : handler(context, [this](mlir::Diagnostic &diagnostic) {
+          if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Error &&
+              text.empty())
+            text = diagnostic.str();
+          return mlir::success();
+        }) {}
+
+  std::string orElse(const char *fallback) const {
+    return text.empty() ? fallback : text;
+  }
+
+private:
+  std::string text;
+  mlir::ScopedDiagnosticHandler handler;
+};
+
+constexpr StringRef kSanitizer = ROPEGRAD_SANITIZER;
+
+/// Kernels made by a sanitizer build are instrumented like the tools: otherwise
+/// a green run would say nothing about them.
+void addSanitizer(Module &module, ModulePassManager &passes) {
+  if (kSanitizer.empty())
+    return;
+  bool address = kSanitizer == "address";
+  for (Function &function : module)
+    if (!function.isDeclaration())
+      function.addFnAttr(address ? Attribute::SanitizeAddress
+                                 : Attribute::SanitizeThread);
+  if (address) {
+    passes.addPass(AddressSanitizerPass(AddressSanitizerOptions()));
+  } else {
+    passes.addPass(ModuleThreadSanitizerPass());
+    passes.addPass(createModuleToFunctionPassAdaptor(ThreadSanitizerPass()));
+  }
+}
+
+void optimize(Module &module, TargetMachine &machine) {
+  LoopAnalysisManager loops;
+  FunctionAnalysisManager functions;
+  CGSCCAnalysisManager graph;
+  ModuleAnalysisManager modules;
+  PassBuilder builder(&machine);
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(graph);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, graph, modules);
+  ModulePassManager passes =
+      builder.buildPerModuleDefaultPipeline(OptimizationLevel::O3);
+  addSanitizer(module, passes);
+  passes.run(module, modules);
+}
+
+/// Every function says what it is compiled for, so that K.ll compiles to the
+/// same code elsewhere.
+void nameTarget(Module &module, const Target &target) {
+  module.setTargetTriple(target.machine->getTargetTriple());
+  module.setDataLayout(target.machine->createDataLayout());
+  for (Function &function : module) {
+    if (function.isDeclaration())
+      continue;
+    function.addFnAttr("target-cpu", target.cpu);
+    StringRef features = target.machine->getTargetFeatureString();
+    if (!features.empty())
+      function.addFnAttr("target-features", features);
+    function.addFnAttr("prefer-vector-width",
+                       std::to_string(target.vectorBits));
+    function.addFnAttr(Attribute::NoUnwind);
+  }
+}
+
+} // namespace
+
+std::string runPipeline(mlir::ModuleOp module, const Target &target,
+                        int64_t threads, int64_t level) {
+  DiagnosticText diagnostics(module.getContext());
+  mlir::PassManager manager(module.getContext());
+  mlir::ropegrad::PipelineOptions options;
+  options.vectorBits = target.vectorBits;
+  options.threads = threads;
+  options.stopAfter = level;
+  mlir::ropegrad::buildPipeline(manager, options);
+  if (mlir::failed(manager.run(module)))
+    return diagnostics.orElse("expected the pipeline to succeed");
+  return "";
+}
+
+std::string translate(mlir::ModuleOp module, Target &target, KernelInfo &info,
+                      bool standalone, LLVMContext &context,
+                      std::unique_ptr<Module> &result) {
+  DiagnosticText diagnostics(module.getContext());
+  for (FunctionInfo &function : info.functions) {
+    StringRef body = StringRef(function.symbol).drop_front(info.name.size() + 1);
+    auto op = module.lookupSymbol<mlir::LLVM::LLVMFuncOp>(body);
+    if (!op)
+      return "expected the pipeline to leave a function " + body.str();
+    if (auto bytes =
+            op->getAttrOfType<mlir::IntegerAttr>("ropegrad.workspace_bytes"))
+      function.workspaceBytes = bytes.getInt();
+  }
+  result = mlir::translateModuleToLLVMIR(module, context, info.name);
+  if (!result)
+    return diagnostics.orElse("expected the module to translate to LLVM IR");
+  SmallVector<Function *> bodies;
+  for (const FunctionInfo &function : info.functions) {
+    StringRef name = StringRef(function.symbol).drop_front(info.name.size() + 1);
+    Function *body = result->getFunction(name);
+    if (!body || body->arg_size() != function.args.size() + 1)
+      return "expected " + name.str() + " to take " +
+             std::to_string(function.args.size() + 1) + " pointers";
+    body->setName(name + ".body");
+    bodies.push_back(body);
+  }
+  addCInterface(*result, info, bodies, standalone);
+  nameTarget(*result, target);
+  optimize(*result, *target.machine);
+  return "";
+}
+
+std::string emitCode(Module &module, Target &target, CodeKind kind,
+                     std::string &code) {
+  SmallVector<char, 0> buffer;
+  raw_svector_ostream stream(buffer);
+  if (kind == CodeKind::IR) {
+    module.print(stream, nullptr);
+  } else {
+    legacy::PassManager passes;
+    CodeGenFileType type = kind == CodeKind::Object
+                               ? CodeGenFileType::ObjectFile
+                               : CodeGenFileType::AssemblyFile;
+    if (target.machine->addPassesToEmitFile(passes, stream, nullptr, type))
+      return "expected LLVM to emit code for " + target.cpu;
+    passes.run(module);
+  }
+  code.assign(buffer.begin(), buffer.end());
+  return "";
+}
+
+} // namespace ropegrad

@@ -1,0 +1,52 @@
+//===- Codegen.h - From a level-1 module to machine code -------*- C++ -*-===//
+//
+// Part of RopeGrad, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+//
+// Runs the pipeline, adds the C interface, and emits LLVM IR, assembly or an
+// object.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef ROPEGRAD_TOOLS_LIB_CODEGEN_H
+#define ROPEGRAD_TOOLS_LIB_CODEGEN_H
+
+#include "tools/lib/Manifest.h"
+#include "tools/lib/Target.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/IR/Module.h"
+
+#include <memory>
+#include <string>
+
+namespace ropegrad {
+
+/// Runs ropegrad-pipeline on `module` up to a level (5: LLVM dialect).
+/// Diagnostics of the passes become the message returned; empty: all is well.
+std::string runPipeline(mlir::ModuleOp module, const Target &target,
+                        int64_t threads, int64_t level);
+
+/// Translates a module in the LLVM dialect, fills in the sizes of the
+/// workspaces of `info`, adds entry points and manifest, and optimises.
+/// `standalone`: the manifest also gets the name that ropegrad-run looks for,
+/// which two objects of one program may not share.
+std::string translate(mlir::ModuleOp module, Target &target, KernelInfo &info,
+                      bool standalone, llvm::LLVMContext &context,
+                      std::unique_ptr<llvm::Module> &result);
+
+enum class CodeKind { IR, Assembly, Object };
+
+/// Emits `module` as text or object code.
+std::string emitCode(llvm::Module &module, Target &target, CodeKind kind,
+                     std::string &code);
+
+/// Links an object into a shared library that exports `symbols` only and needs
+/// libc and libm only (where it uses them).
+std::string linkShared(llvm::StringRef objectPath, llvm::StringRef outputPath,
+                       const std::vector<std::string> &symbols);
+
+} // namespace ropegrad
+
+#endif // ROPEGRAD_TOOLS_LIB_CODEGEN_H

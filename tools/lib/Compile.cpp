@@ -1,0 +1,248 @@
+//===- Compile.cpp - What ropegrad-compile does ----------------*- C++ -*-===//
+//
+// Part of RopeGrad, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+//
+// Options, plan, pipeline and output files of ropegrad-compile.
+//
+//===----------------------------------------------------------------------===//
+
+#include "tools/lib/Compile.h"
+
+#include "passes/Passes.h"
+#include "passes/Planner.h"
+#include "tools/lib/CHeader.h"
+#include "tools/lib/CInterface.h"
+#include "tools/lib/Codegen.h"
+#include "tools/lib/CompileOptions.h"
+#include "tools/lib/OutputFile.h"
+#include "tools/lib/ProblemModule.h"
+
+#include "mlir/Dialect/Func/Extensions/InlinerExtension.h"
+#include "mlir/InitAllDialects.h"
+#include "mlir/InitAllExtensions.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/SourceMgr.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace llvm;
+
+namespace ropegrad {
+namespace {
+
+/// The kernels of this version run on the calling thread.
+constexpr int64_t kKernelThreads = 1;
+
+void registerAll(mlir::DialectRegistry &registry) {
+  mlir::registerAllDialects(registry);
+  mlir::registerAllExtensions(registry);
+  registry.insert<mlir::ropegrad::RopeGradDialect>();
+  mlir::ropegrad::registerBufferization(registry);
+  mlir::registerBuiltinDialectTranslation(registry);
+  mlir::registerLLVMDialectTranslation(registry);
+}
+
+class Compiler {
+public:
+  explicit Compiler(CompileOptions &options)
+      : options(options), context(registry()) {}
+
+  std::string run() {
+    if (std::string error = readProblem(); !error.empty())
+      return error;
+    PlanResult planned = makePlan(options.problem, kKernelThreads);
+    if (!planned.plan)
+      return planned.error;
+    plan = *planned.plan;
+    if (options.planOnly) {
+      outs() << planToJson(plan) << "\n";
+      return finishStandardOutput();
+    }
+    if (std::string error = makeTarget(options.cpu, target); !error.empty())
+      return error;
+    module = buildModule(context, options.problem);
+    if (options.emit == EmitKind::Mlir)
+      return emitMlir();
+    return emitKernel();
+  }
+
+private:
+  static const mlir::DialectRegistry &registry() {
+    static const mlir::DialectRegistry all = [] {
+      mlir::DialectRegistry made;
+      registerAll(made);
+      return made;
+    }();
+    return all;
+  }
+
+  /// Parses a .mlir input; flags override what it says.
+  std::string readProblem() {
+    if (options.inputKind != InputKind::Mlir)
+      return resolve(options);
+    auto file = MemoryBuffer::getFile(options.input, /*IsText=*/true);
+    if (!file)
+      return "expected to read " + options.input + ", but " +
+             file.getError().message();
+    SourceMgr sources;
+    sources.AddNewSourceBuffer(std::move(*file), SMLoc());
+    std::string message;
+    mlir::ScopedDiagnosticHandler handler(
+        &context, [&](mlir::Diagnostic &diagnostic) {
+          if (message.empty())
+            message = located(diagnostic);
+          return mlir::success();
+        });
+    auto parsed = mlir::parseSourceFile<mlir::ModuleOp>(sources, &context);
+    if (!parsed)
+      return message.empty() ? "expected MLIR in " + options.input : message;
+    Problem problem;
+    if (std::string error = readModule(*parsed, problem); !error.empty())
+      return error;
+    ProblemSpec spec(problem);
+    return resolve(options, &spec);
+  }
+
+  std::string located(mlir::Diagnostic &diagnostic) {
+    std::string text = options.input;
+    if (auto at =
+            dyn_cast<mlir::FileLineColLoc>(diagnostic.getLocation()))
+      text += ":" + std::to_string(at.getLine()) + ":" +
+              std::to_string(at.getColumn());
+    return text + ": " + diagnostic.str();
+  }
+
+  std::string emitMlir() {
+    if (std::string error = runPipeline(*module, target, kKernelThreads,
+                                        options.emitLevel);
+        !error.empty())
+      return error;
+    std::string text;
+    raw_string_ostream stream(text);
+    module->print(stream);
+    stream << "\n";
+    return writeText(text);
+  }
+
+  std::string emitKernel() {
+    KernelInfo info = describe();
+    if (std::string error =
+            runPipeline(*module, target, kKernelThreads, /*level=*/5);
+        !error.empty())
+      return error;
+    LLVMContext llvmContext;
+    std::unique_ptr<Module> code;
+    bool standalone = options.emit == EmitKind::SharedLibrary;
+    if (std::string error = translate(*module, target, info, standalone,
+                                      llvmContext, code);
+        !error.empty())
+      return error;
+    CodeKind kind = options.emit == EmitKind::LLVMIR     ? CodeKind::IR
+                    : options.emit == EmitKind::Assembly ? CodeKind::Assembly
+                                                         : CodeKind::Object;
+    std::string text;
+    if (std::string error = emitCode(*code, target, kind, text);
+        !error.empty())
+      return error;
+    return options.writesHeader() ? writeKernel(info, text) : writeText(text);
+  }
+
+  KernelInfo describe() {
+    KernelInfo info;
+    info.name = options.name;
+    info.problem = options.problem;
+    info.planJson = planToJson(plan);
+    info.route = plan.route;
+    info.degree = plan.degree;
+    info.radiusLimit = plan.radius;
+    info.triple = target.triple;
+    info.cpu = target.cpu;
+    info.cpuFeatures = target.features;
+    info.threads = kKernelThreads;
+    info.functions = kernelFunctions(options.problem, options.name,
+                                     plan.approximation.has_value());
+    return info;
+  }
+
+  /// K.so or K.o with K.h and K.json beside: all of them or none.
+  std::string writeKernel(const KernelInfo &info, StringRef object) {
+    OutputFiles files;
+    std::string error;
+    if (options.emit == EmitKind::SharedLibrary)
+      error = link(files, info, object);
+    else
+      error = files.write(options.output, object);
+    if (error.empty())
+      error = files.write(options.headerPath(), cHeader(info));
+    if (error.empty())
+      error = files.write(options.manifestPath(), manifestJson(info));
+    return error.empty() ? files.commit() : error;
+  }
+
+  std::string link(OutputFiles &files, const KernelInfo &info,
+                   StringRef object) {
+    // An object under a temporary name of its own: it never gets its final one.
+    OutputFiles scratch;
+    std::string objectPath, libraryPath;
+    if (std::string error = scratch.reserve(options.output + ".o", objectPath);
+        !error.empty())
+      return error;
+    std::error_code code;
+    raw_fd_ostream stream(objectPath, code);
+    if (!code) {
+      stream << object;
+      stream.close();
+      code = stream.error();
+      stream.clear_error();
+    }
+    if (code)
+      return "expected to write " + objectPath + ", but " + code.message();
+    if (std::string error = files.reserve(options.output, libraryPath);
+        !error.empty())
+      return error;
+    return linkShared(objectPath, libraryPath, exportedSymbols(info));
+  }
+
+  std::string writeText(StringRef text) {
+    if (options.toStandardOutput()) {
+      outs() << text;
+      return finishStandardOutput();
+    }
+    OutputFiles files;
+    std::string error = files.write(options.output, text);
+    return error.empty() ? files.commit() : error;
+  }
+
+  static std::string finishStandardOutput() {
+    outs().flush();
+    if (!outs().has_error())
+      return "";
+    outs().clear_error();
+    return "expected to write to standard output, but cannot";
+  }
+
+  CompileOptions &options;
+  mlir::MLIRContext context;
+  Target target;
+  Plan plan;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+};
+
+} // namespace
+
+std::string compileMain(ArrayRef<const char *> arguments) {
+  CompileOptions options;
+  if (std::string error = parseCommandLine(arguments, options); !error.empty())
+    return error;
+  if (options.showHelp || options.showVersion) {
+    outs() << (options.showHelp ? helpText() : versionText() + "\n");
+    return "";
+  }
+  return Compiler(options).run();
+}
+
+} // namespace ropegrad

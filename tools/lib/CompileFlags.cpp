@@ -1,0 +1,152 @@
+//===- CompileFlags.cpp - Flags that do not state the problem -------------===//
+//
+// Part of RopeGrad, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#include "tools/lib/CompileFlags.h"
+#include "tools/lib/ProblemValues.h"
+
+#include "llvm/ADT/STLExtras.h"
+
+using namespace llvm;
+
+namespace ropegrad {
+namespace {
+
+const char *const kLaterKinds[] = {"ptx", "spv", "cubin", "hsaco"};
+const char *const kLaterTargets[] = {"cuda", "rocm", "vulkan"};
+const char *const kKinds = "so, o, mlir, ll or s";
+
+std::string notYet(StringRef what, StringRef name) {
+  return ("!" + what + " " + name + " is not supported yet").str();
+}
+
+std::string setOutput(StringRef value, Parse &parse) {
+  if (value.empty())
+    return "the name of a file";
+  parse.options.output = value.str();
+  return "";
+}
+
+std::string setEmit(StringRef value, Parse &parse) {
+  if (is_contained(kLaterKinds, value))
+    return notYet("output kind", value);
+  parse.emit = emitKind(value);
+  return parse.emit ? "" : kKinds;
+}
+
+std::string setEmitLevel(StringRef value, Parse &parse) {
+  int64_t &level = parse.options.emitLevel;
+  parse.emitLevelGiven = true;
+  return parseInteger(value, level) && level >= 1 && level <= 4
+             ? ""
+             : "a level from 1 to 4";
+}
+
+std::string setName(StringRef value, Parse &parse) {
+  parse.options.name = value.str();
+  return isIdentifier(value) ? "" : "a C identifier";
+}
+
+std::string setPlan(StringRef, Parse &parse) {
+  parse.options.planOnly = true;
+  return "";
+}
+
+std::string setTarget(StringRef value, Parse &parse) {
+  if (is_contained(kLaterTargets, value))
+    return notYet("target", value);
+  parse.options.target = value.str();
+  return value == "cpu" ? "" : "cpu, cuda, rocm or vulkan";
+}
+
+std::string setCpu(StringRef value, Parse &parse) {
+  parse.options.cpu = value.str();
+  return value.empty() ? "native or the name of a cpu" : "";
+}
+
+std::string setThreads(StringRef value, Parse &parse) {
+  constexpr int64_t largest = 4096;
+  int64_t threads;
+  if (!parseInteger(value, threads) || threads < 1 || threads > largest)
+    return "an integer from 1 to 4096";
+  parse.options.threads = threads;
+  return "";
+}
+
+std::string setExactBy(StringRef value, Parse &parse) {
+  if (value == "halide")
+    return notYet("exact kernel by", value);
+  parse.options.exactBy = value.str();
+  return value == "mlir" ? "" : "mlir or halide";
+}
+
+std::string setHelp(StringRef, Parse &parse) {
+  parse.options.showHelp = true;
+  return "";
+}
+
+std::string setVersion(StringRef, Parse &parse) {
+  parse.options.showVersion = true;
+  return "";
+}
+
+const char *const kOutput = "Output";
+const char *const kTarget = "Target";
+
+const ToolFlag kToolFlags[] = {
+    {"-o", kOutput, "FILE", "file to write; - writes text to standard output",
+     "", setOutput},
+    {"--emit", kOutput, "KIND", "so, o, mlir, ll or s",
+     "from the suffix of FILE", setEmit},
+    {"--emit-level", kOutput, "L",
+     "level of the mlir: 1 problem, 2 implicit, 3 structured, 4 kernels", "1",
+     setEmitLevel},
+    {"--name", kOutput, "PREFIX", "prefix of the C symbols", "from FILE",
+     setName},
+    {"--plan", kOutput, nullptr,
+     "print the plan as JSON and compile nothing, whatever -o says", "",
+     setPlan},
+    {"--target", kTarget, "TARGET", "cpu (cuda, rocm, vulkan: not yet)", "cpu",
+     setTarget},
+    {"--cpu", kTarget, "NAME", "native, x86-64-v3, x86-64-v4, ...", "native",
+     setCpu},
+    {"--threads", kTarget, "T", "threads that a call uses", "all", setThreads},
+    {"--exact-by", kTarget, "TOOL", "mlir (halide: not yet)", "mlir",
+     setExactBy},
+    {"--help", "Help", nullptr, "print this text", "", setHelp},
+    {"--version", "Help", nullptr, "print the version", "", setVersion},
+};
+
+} // namespace
+
+ArrayRef<ToolFlag> toolFlags() { return kToolFlags; }
+
+const char *toString(EmitKind kind) {
+  switch (kind) {
+  case EmitKind::SharedLibrary:
+    return "so";
+  case EmitKind::Object:
+    return "o";
+  case EmitKind::Mlir:
+    return "mlir";
+  case EmitKind::LLVMIR:
+    return "ll";
+  case EmitKind::Assembly:
+    return "s";
+  }
+  return "";
+}
+
+std::optional<EmitKind> emitKind(StringRef name) {
+  for (EmitKind kind : {EmitKind::SharedLibrary, EmitKind::Object,
+                        EmitKind::Mlir, EmitKind::LLVMIR, EmitKind::Assembly})
+    if (name == toString(kind))
+      return kind;
+  return std::nullopt;
+}
+
+bool isLaterKind(StringRef name) { return is_contained(kLaterKinds, name); }
+
+} // namespace ropegrad

@@ -1,0 +1,74 @@
+//===- Manifest.h - What a compiled kernel says about itself ---*- C++ -*-===//
+//
+// Part of RopeGrad, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+//
+// The description of a finished kernel: its problem, how it solves it, what it
+// needs, and the functions it exports; and that description as JSON (K.json and
+// the symbol NAME_manifest).
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef ROPEGRAD_TOOLS_LIB_MANIFEST_H
+#define ROPEGRAD_TOOLS_LIB_MANIFEST_H
+
+#include "dialect/Problem.h"
+
+#include "llvm/ADT/StringRef.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace ropegrad {
+
+enum class ArgRole { In, Out, Report };
+const char *toString(ArgRole);
+
+/// One array of a function: contiguous, row-major; shape {} is one number.
+struct ArgInfo {
+  std::string name;
+  ArgRole role = ArgRole::In;
+  std::vector<int64_t> shape;
+  DType dtype = DType::F32;
+};
+
+struct FunctionInfo {
+  std::string symbol;
+  int64_t workspaceBytes = 0;
+  std::vector<ArgInfo> args; ///< inputs, outputs, reports
+
+  std::string packedSymbol() const { return symbol + "_packed"; }
+};
+
+struct KernelInfo {
+  std::string name; ///< prefix of all symbols, a C identifier
+  Problem problem;
+  std::string planJson; ///< the object that --plan prints; empty: none
+  Route route = Route::Exact;
+  std::optional<unsigned> degree;
+  std::optional<double> radiusLimit;
+  std::string target = "cpu", triple, cpu;
+  std::vector<std::string> cpuFeatures; ///< LLVM's names of what the code needs
+  int64_t threads = 1;
+  std::vector<FunctionInfo> functions;
+};
+
+/// The functions that a kernel for `problem` exports, with workspaceBytes 0.
+/// Entry loss-gradient: NAME_loss_gradient. Entry attention: NAME_forward and,
+/// if a gradient is asked for, NAME_gradient, which writes O too. Gradients
+/// come in one fixed order, whatever the order of Problem::wrt. With
+/// `reportsRadius` every function ends in the report radius_found. Numbers that
+/// stand alone (loss, radius_found) are f32 in 16-bit kernels.
+std::vector<FunctionInfo> kernelFunctions(const Problem &problem,
+                                          llvm::StringRef name,
+                                          bool reportsRadius);
+
+/// The manifest, pretty-printed. Same kernel, same bytes.
+std::string manifestJson(const KernelInfo &info);
+
+} // namespace ropegrad
+
+#endif // ROPEGRAD_TOOLS_LIB_MANIFEST_H

@@ -1,0 +1,151 @@
+//===- RunArrays.cpp - The arrays of one kernel call ----------------------===//
+//
+// Part of RopeGrad, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+//
+// Memory and inputs; RunOutput.cpp writes the results.
+//
+//===----------------------------------------------------------------------===//
+
+#include "tools/lib/RunArrays.h"
+
+#include "llvm/Support/FileSystem.h"
+
+#include <cmath>
+#include <cstring>
+#include <sys/sysinfo.h>
+
+using namespace llvm;
+using namespace ropegrad;
+
+static int64_t bytesOf(const KernelArg &arg) {
+  return elementCount(arg.shape) * sizeInBytes(arg.type);
+}
+
+static Memory allocateAligned(int64_t bytes) {
+  void *pointer = nullptr;
+  constexpr size_t alignment = 64; // what kernels are promised
+  size_t atLeastOne = std::max<size_t>(bytes, 1);
+  if (::posix_memalign(&pointer, alignment, atLeastOne) != 0)
+    return nullptr;
+  return Memory(pointer);
+}
+
+/// Linux grants more memory than there is and kills whoever uses it; so ask
+/// first.
+static bool exceedsMachine(double bytes) {
+  struct sysinfo info;
+  return ::sysinfo(&info) == 0 &&
+         bytes > (static_cast<double>(info.totalram) + info.totalswap) *
+                     info.mem_unit;
+}
+
+std::string RunArrays::allocate() {
+  double total = static_cast<double>(workspaceBytes);
+  for (const KernelArg &arg : args)
+    total += static_cast<double>(bytesOf(arg));
+  bool good = !exceedsMachine(total);
+  for (const KernelArg &arg : args) {
+    if (!good)
+      break;
+    memory.push_back(allocateAligned(bytesOf(arg)));
+    addresses.push_back(memory.back().get());
+    good = memory.back() != nullptr;
+  }
+  if (good)
+    workspaceMemory = allocateAligned(workspaceBytes);
+  if (good && workspaceMemory)
+    return "";
+  char text[96];
+  std::snprintf(text, sizeof(text),
+                "expected %.1f MiB of memory, but got less (out of memory)",
+                total / (1 << 20));
+  return text;
+}
+
+/// Whether `shape` is one bias for all of the heads that `arg` is for.
+static bool isSharedBias(const KernelArg &arg, const Shape &shape) {
+  return arg.name == "bias" && arg.shape.size() == 2 && shape.size() == 1 &&
+         shape[0] == arg.shape[1];
+}
+
+std::string RunArrays::readInput(const KernelArg &arg, void *to,
+                                 const std::string &path) {
+  NpyReader reader;
+  std::string error = reader.open(path);
+  if (!error.empty())
+    return error;
+  bool shared = isSharedBias(arg, reader.shape());
+  if (!shared && reader.shape() != arg.shape)
+    return "expected shape " + toString(arg.shape) + ", but got " +
+           toString(reader.shape());
+  error = reader.read(arg.type, to);
+  if (!error.empty() || !shared)
+    return error;
+  sharedBias = true;
+  size_t row = arg.shape[1] * sizeInBytes(arg.type);
+  for (int64_t head = 1; head < arg.shape[0]; ++head)
+    std::memcpy(static_cast<char *>(to) + head * row, to, row);
+  return "";
+}
+
+std::string RunArrays::readInputs(const std::string &folder) {
+  for (size_t i = 0; i < args.size(); ++i) {
+    if (args[i].role != Role::In) {
+      // All bits set is a nan: an output that is never written shows.
+      std::memset(addresses[i], 0xFF, bytesOf(args[i]));
+      continue;
+    }
+    std::string path = folder + "/" + args[i].name + ".npy";
+    std::string error = readInput(args[i], addresses[i], path);
+    if (!error.empty())
+      return "array " + args[i].name + " (" + path + "): " + error;
+  }
+  return "";
+}
+
+std::string RunArrays::prepare(const KernelManifest &manifest,
+                               const std::string &folder) {
+  if (!sys::fs::is_directory(folder))
+    return "expected --in to be a folder, but got '" + folder + "'";
+  args = manifest.args;
+  workspaceBytes = manifest.workspaceBytes;
+  std::string error = allocate();
+  return error.empty() ? readInputs(folder) : error;
+}
+
+template <typename T> static bool allFinite(const void *data, int64_t count) {
+  const T *values = static_cast<const T *>(data);
+  return std::all_of(values, values + count,
+                     [](T value) { return std::isfinite(value); });
+}
+
+std::string RunArrays::findNotFinite() const {
+  for (size_t i = 0; i < args.size(); ++i) {
+    int64_t count = elementCount(args[i].shape);
+    if (args[i].role == Role::Out &&
+        !(args[i].type == FloatType::F32
+              ? allFinite<float>(addresses[i], count)
+              : allFinite<double>(addresses[i], count)))
+      return args[i].name;
+  }
+  return "";
+}
+
+std::optional<double> RunArrays::radiusFound() const {
+  for (size_t i = 0; i < args.size(); ++i) {
+    if (args[i].role != Role::Report || args[i].name != "radius_found")
+      continue;
+    double largest = 0.0;
+    for (int64_t k = 0; k < elementCount(args[i].shape); ++k) {
+      double radius = args[i].type == FloatType::F32
+                          ? static_cast<float *>(addresses[i])[k]
+                          : static_cast<double *>(addresses[i])[k];
+      // A nan stays.
+      largest = largest >= radius ? largest : radius;
+    }
+    return largest;
+  }
+  return std::nullopt;
+}

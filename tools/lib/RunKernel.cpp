@@ -1,0 +1,158 @@
+//===- RunKernel.cpp - Runs one kernel on one folder ----------------------===//
+//
+// Part of RopeGrad, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+//
+// Everything that can be checked is checked before any code of the kernel runs.
+//
+//===----------------------------------------------------------------------===//
+
+#include "tools/lib/RunKernel.h"
+
+#include "runtime/ropegrad_runtime.h"
+#include "tools/lib/RunArrays.h"
+#include "tools/lib/RunProblem.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/TargetParser/Host.h"
+
+#include <chrono>
+
+using namespace llvm;
+using namespace ropegrad;
+
+namespace {
+struct CloseKernel {
+  void operator()(ropegrad_kernel *kernel) const { ropegrad_close(kernel); }
+};
+using Kernel = std::unique_ptr<ropegrad_kernel, CloseKernel>;
+} // namespace
+
+/// Opens the kernel and reads its manifest; its code is not loaded yet.
+static std::string openKernel(const std::string &path, Kernel &kernel,
+                              KernelManifest &manifest) {
+  char error[512];
+  ropegrad_kernel *opened = nullptr;
+  if (ropegrad_open(path.c_str(), &opened, error, sizeof(error)))
+    return error;
+  kernel.reset(opened);
+  std::string problem = parseManifest(ropegrad_manifest(opened), manifest);
+  return problem.empty() ? "" : "kernel '" + path + "': " + problem;
+}
+
+static std::string loadFunction(ropegrad_kernel *kernel,
+                                const KernelManifest &manifest,
+                                ropegrad_packed_fn &function) {
+  char error[512];
+  if (ropegrad_load(kernel, error, sizeof(error)))
+    return error;
+  if (ropegrad_find(kernel, manifest.packed.c_str(), &function))
+    return "expected a kernel with function " + manifest.packed +
+           ", as its manifest says, but got none";
+  return "";
+}
+
+/// Calls once untimed and options.repeat times timed.
+static void callKernel(ropegrad_packed_fn function, const RunArrays &arrays,
+                       int repeat, RunReport &report) {
+  auto call = [&] {
+    report.status = function(arrays.pointers(), arrays.workspace(),
+                             report.workspaceBytes, report.threads);
+    return report.status == ROPEGRAD_OK;
+  };
+  if (!call())
+    return;
+  std::vector<double> ms;
+  for (int i = 0; i < repeat; ++i) {
+    auto start = std::chrono::steady_clock::now();
+    if (!call())
+      return;
+    std::chrono::duration<double, std::milli> elapsed =
+        std::chrono::steady_clock::now() - start;
+    ms.push_back(elapsed.count());
+  }
+  llvm::sort(ms);
+  size_t half = ms.size() / 2;
+  report.msBest = ms.front();
+  report.msMedian = ms.size() % 2 ? ms[half] : (ms[half - 1] + ms[half]) / 2;
+}
+
+static std::string number(std::optional<double> value) {
+  char text[32] = "unknown";
+  if (value)
+    std::snprintf(text, sizeof(text), "%.9g", *value);
+  return text;
+}
+
+/// What the kernel's status means, in one sentence.
+static std::string explain(const RunReport &report,
+                           const std::string &notFinite) {
+  std::string name = ropegrad_status_name(report.status);
+  switch (report.status) {
+  case ROPEGRAD_OK:
+    return "";
+  case ROPEGRAD_RADIUS_EXCEEDED:
+    return name + ": expected a logit radius of at most " +
+           number(report.radiusLimit) + ", but got " +
+           number(report.radiusFound);
+  case ROPEGRAD_NOT_FINITE:
+    return name + ": expected finite outputs, but got nan or inf" +
+           (notFinite.empty() ? "" : " in " + notFinite);
+  case ROPEGRAD_NON_POSITIVE_ROW_SUM:
+    return name + ": expected every row of the polynomial similarity to have "
+                  "a positive sum, but got one of zero or less";
+  }
+  return name + ": expected the kernel to return 0, but got " +
+         std::to_string(report.status);
+}
+
+/// Calls the kernel and writes what it computed.
+static std::string callAndWrite(ropegrad_packed_fn function, RunArrays &arrays,
+                                const RunOptions &options, RunReport &report) {
+  callKernel(function, arrays, options.repeat, report);
+  report.radiusFound = arrays.radiusFound();
+  std::string notFinite;
+  if (report.status == ROPEGRAD_OK || report.status == ROPEGRAD_NOT_FINITE)
+    notFinite = arrays.findNotFinite();
+  if (!notFinite.empty())
+    report.status = ROPEGRAD_NOT_FINITE;
+  if (report.status == ROPEGRAD_OK)
+    return arrays.write(options.out);
+  report.msBest = report.msMedian = std::nullopt;
+  return explain(report, notFinite);
+}
+
+std::string ropegrad::runKernel(const RunOptions &options,
+                                std::optional<RunReport> &report) {
+  Kernel kernel;
+  KernelManifest manifest;
+  RunArrays arrays;
+  ropegrad_packed_fn function = nullptr;
+  std::string error = openKernel(options.kernel, kernel, manifest);
+  if (error.empty())
+    error = checkCpu(manifest, sys::getHostCPUFeatures());
+  if (error.empty())
+    error = checkOutputFolder(options.out);
+  if (error.empty())
+    error = checkProblemFile(manifest.fields, options.in);
+  if (error.empty())
+    error = arrays.prepare(manifest, options.in);
+  if (error.empty())
+    error = loadFunction(kernel.get(), manifest, function);
+  if (!error.empty())
+    return error;
+
+  RunReport result;
+  result.route = manifest.route;
+  result.degree = manifest.degree;
+  result.radiusLimit = manifest.radiusLimit;
+  result.workspaceBytes = manifest.workspaceBytes;
+  result.threads =
+      std::min(options.threads.value_or(manifest.threads), manifest.threads);
+  error = callAndWrite(function, arrays, options, result);
+  // A disk that is full is no property of the kernel: no report then.
+  if (error.empty() || result.status != ROPEGRAD_OK)
+    report = result;
+  return error;
+}

@@ -1,0 +1,45 @@
+//===- RunKernel.h - Runs one kernel on one folder --------------*- C++ -*-===//
+//
+// Part of RopeGrad, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+//
+// What ropegrad-run does between its command line and its report.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef ROPEGRAD_TOOLS_LIB_RUNKERNEL_H
+#define ROPEGRAD_TOOLS_LIB_RUNKERNEL_H
+
+#include "tools/lib/RunOptions.h"
+
+#include "llvm/Support/raw_ostream.h"
+
+#include <optional>
+#include <string>
+
+namespace ropegrad {
+
+/// What a run measured; printed by printReport.
+struct RunReport {
+  int status = 0; ///< of the kernel, see ropegrad_runtime.h
+  std::string route;
+  std::optional<int64_t> degree;
+  std::optional<double> radiusLimit, radiusFound;
+  std::optional<double> msBest, msMedian; ///< none if the kernel failed
+  int threads = 1;
+  int64_t workspaceBytes = 0;
+};
+
+/// Runs the kernel and writes its outputs. Returns an error or "". `report` is
+/// set once the kernel was called, whether or not it was content with its
+/// inputs.
+std::string runKernel(const RunOptions &options,
+                      std::optional<RunReport> &report);
+
+/// A few lines for people, or one JSON object.
+void printReport(const RunReport &report, bool json, llvm::raw_ostream &stream);
+
+} // namespace ropegrad
+
+#endif // ROPEGRAD_TOOLS_LIB_RUNKERNEL_H

@@ -1,0 +1,65 @@
+//===- RunReport.cpp - Prints what a run measured -------------------------===//
+//
+// Part of RopeGrad, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+//
+// The keys of the JSON object and their order are part of the command line.
+//
+//===----------------------------------------------------------------------===//
+
+#include "runtime/ropegrad_runtime.h"
+#include "tools/lib/RunKernel.h"
+
+#include "llvm/Support/Format.h"
+#include "llvm/Support/JSON.h"
+
+#include <cmath>
+
+using namespace llvm;
+using namespace ropegrad;
+
+/// JSON has no nan and no infinity: null stands for them.
+static json::Value jsonNumber(std::optional<double> value) {
+  return value && std::isfinite(*value) ? json::Value(*value)
+                                        : json::Value(nullptr);
+}
+
+static void printJson(const RunReport &report, raw_ostream &stream) {
+  json::OStream out(stream);
+  out.object([&] {
+    out.attribute("status", ropegrad_status_name(report.status));
+    out.attribute("route", report.route);
+    out.attribute("degree", report.degree ? json::Value(*report.degree)
+                                          : json::Value(nullptr));
+    out.attribute("radius_limit", jsonNumber(report.radiusLimit));
+    out.attribute("radius_found", jsonNumber(report.radiusFound));
+    out.attribute("certified", json::Object());
+    out.attribute("ms_best", jsonNumber(report.msBest));
+    out.attribute("ms_median", jsonNumber(report.msMedian));
+    out.attribute("threads", report.threads);
+    out.attribute("workspace_bytes", report.workspaceBytes);
+  });
+  stream << "\n";
+}
+
+void ropegrad::printReport(const RunReport &report, bool json,
+                           raw_ostream &stream) {
+  if (json)
+    return printJson(report, stream);
+  stream << "status     " << ropegrad_status_name(report.status) << "\n"
+         << "route      " << report.route;
+  if (report.degree)
+    stream << ", degree " << *report.degree;
+  stream << "\n";
+  if (report.radiusFound && report.radiusLimit)
+    stream << "radius     "
+           << format("%.6g found, %.6g allowed\n", *report.radiusFound,
+                     *report.radiusLimit);
+  if (report.msBest && report.msMedian)
+    stream << "time       "
+           << format("%.4g ms best, %.4g ms median\n", *report.msBest,
+                     *report.msMedian);
+  stream << "threads    " << report.threads << "\n"
+         << "workspace  " << report.workspaceBytes << " bytes\n";
+}
