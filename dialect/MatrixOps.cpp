@@ -75,6 +75,21 @@ LogicalResult expectPosition(Operation *op, Value w, ArrayRef<int64_t> support,
 
 MatrixType matrixOf(Value value) { return cast<MatrixType>(value.getType()); }
 
+/// The tall operands and results have the elements of `matrix`.
+LogicalResult expectElements(Operation *op, MatrixType matrix) {
+  auto check = [&](TypeRange types) -> LogicalResult {
+    for (Type type : types)
+      if (auto shaped = dyn_cast<ShapedType>(type))
+        if (shaped.getElementType() != matrix.getElementType())
+          return op->emitOpError("expected elements ")
+                 << matrix.getElementType() << ", but got " << type;
+    return success();
+  };
+  if (failed(check(op->getOperandTypes())))
+    return failure();
+  return check(op->getResultTypes());
+}
+
 } // namespace
 
 //===----------------------------------------------------------------------===//
@@ -83,6 +98,8 @@ MatrixType matrixOf(Value value) { return cast<MatrixType>(value.getType()); }
 
 LogicalResult LogitsOp::verify() {
   MatrixType matrix = getType();
+  if (failed(expectElements(*this, matrix)))
+    return failure();
   int64_t d = shapeOf(getQ()).empty() ? -1 : shapeOf(getQ()).back();
   if (failed(expectTall(*this, getQ(), "q", matrix)) ||
       failed(expectTall(*this, getK(), "k", matrix, d)))
@@ -108,6 +125,8 @@ LogicalResult PolynomialOp::verify() {
 
 LogicalResult ToeplitzOp::verify() {
   MatrixType matrix = getType();
+  if (failed(expectElements(*this, matrix)))
+    return failure();
   if ((getMask() == Mask::Window) != getWindow().has_value())
     return emitOpError("expected window exactly under mask window");
   if (getWindow() && *getWindow() < 1)
@@ -136,6 +155,8 @@ LogicalResult ToeplitzOp::verify() {
 
 LogicalResult OuterOp::verify() {
   MatrixType matrix = getType();
+  if (failed(expectElements(*this, matrix)))
+    return failure();
   int64_t rank = shapeOf(getU()).empty() ? -1 : shapeOf(getU()).back();
   if (failed(expectTall(*this, getU(), "U", matrix)) ||
       failed(expectTall(*this, getV(), "V", matrix, rank)))
@@ -147,15 +168,21 @@ LogicalResult OuterOp::verify() {
 }
 
 LogicalResult ScaleRowsOp::verify() {
+  if (failed(expectElements(*this, getType())))
+    return failure();
   return expectRows(*this, getRows(), getType());
 }
 
 LogicalResult ShiftRowsOp::verify() {
+  if (failed(expectElements(*this, getType())))
+    return failure();
   return expectRows(*this, getRows(), getType());
 }
 
 LogicalResult RowLogSumExpOp::verify() {
   MatrixType matrix = matrixOf(getMatrix());
+  if (failed(expectElements(*this, matrix)))
+    return failure();
   if (getPrefactor() && getPrefactor().getType() != matrix)
     return emitOpError("expected the prefactor to be ")
            << matrix << ", but got " << getPrefactor().getType();
@@ -163,11 +190,16 @@ LogicalResult RowLogSumExpOp::verify() {
 }
 
 LogicalResult RowSumsOp::verify() {
-  return expectRows(*this, getResult(), matrixOf(getMatrix()));
+  MatrixType matrix = matrixOf(getMatrix());
+  if (failed(expectElements(*this, matrix)))
+    return failure();
+  return expectRows(*this, getResult(), matrix);
 }
 
 LogicalResult ApplyOp::verify() {
   MatrixType matrix = matrixOf(getMatrix());
+  if (failed(expectElements(*this, matrix)))
+    return failure();
   if (failed(expectTall(*this, getX(), "X", matrix)))
     return failure();
   SmallVector<int64_t> expected(matrix.getShape());
@@ -181,6 +213,8 @@ LogicalResult ApplyOp::verify() {
 
 LogicalResult ApplyTransposedOp::verify() {
   MatrixType matrix = matrixOf(getMatrix());
+  if (failed(expectElements(*this, matrix)))
+    return failure();
   if (failed(expectTall(*this, getX(), "X", matrix)))
     return failure();
   return expectTall(*this, getResult(), "the result", matrix,
@@ -189,6 +223,8 @@ LogicalResult ApplyTransposedOp::verify() {
 
 LogicalResult DiagonalSumsOp::verify() {
   MatrixType matrix = matrixOf(getMatrix());
+  if (failed(expectElements(*this, matrix)))
+    return failure();
   ArrayRef<int64_t> s = shapeOf(getResult());
   bool rankOk = s.size() == 1 || (s.size() == 2 && s[0] == matrix.getHeads());
   if (!rankOk || s.back() != 2 * matrix.getRows() - 1)
@@ -201,6 +237,8 @@ LogicalResult DiagonalSumsOp::verify() {
 
 LogicalResult ApplyPositionOp::verify() {
   MatrixType matrix = matrixOf(getMatrix());
+  if (failed(expectElements(*this, matrix)))
+    return failure();
   if (failed(expectTall(*this, getX(), "X", matrix)))
     return failure();
   int64_t d = shapeOf(getX())[3];
@@ -211,6 +249,8 @@ LogicalResult ApplyPositionOp::verify() {
 
 LogicalResult PositionGradientOp::verify() {
   MatrixType matrix = matrixOf(getMatrix());
+  if (failed(expectElements(*this, matrix)))
+    return failure();
   if (failed(expectTall(*this, getQ(), "Q", matrix)) ||
       failed(expectTall(*this, getK(), "K", matrix, shapeOf(getQ())[3])))
     return failure();
@@ -220,11 +260,16 @@ LogicalResult PositionGradientOp::verify() {
 
 LogicalResult KroneckerGradientOp::verify() {
   MatrixType matrix = matrixOf(getMatrix());
+  if (failed(expectElements(*this, matrix)))
+    return failure();
   if (matrix.getBatch() != 1 || matrix.getHeads() != 1)
     return emitOpError("expected one batch and one head, but got ") << matrix;
   if (failed(expectTall(*this, getA1(), "A1", matrix)) ||
       failed(expectTall(*this, getA2(), "A2", matrix, shapeOf(getA1())[3])))
     return failure();
+  if (getSupport().size() % 2 != 0)
+    return emitOpError("expected a support of pairs, but got ")
+           << getSupport().size() << " numbers";
   if (isa<GeneralAttr>(getPosition()) && !getW())
     return emitOpError("expected W under general position, but got none");
   if (getW() &&

@@ -40,7 +40,7 @@ def RopeGrad_LogitsOp : RopeGrad_MatrixOp<"logits"> {
 
 class RopeGrad_UnaryMatrixOp<string opMnemonic>
     : RopeGrad_MatrixOp<opMnemonic, [SameOperandsAndResultType]> {
-  let assemblyFormat = "$matrix attr-dict `:` type($matrix)";
+  let assemblyFormat = "$matrix attr-dict `:` qualified(type($matrix))";
 }
 
 def RopeGrad_ExpOp : RopeGrad_UnaryMatrixOp<"exp"> {
@@ -109,7 +109,7 @@ def RopeGrad_HadamardOp : RopeGrad_MatrixOp<"hadamard", [SameOperandsAndResultTy
     ```
   }];
   let arguments = (ins RopeGrad_MatrixType:$lhs, RopeGrad_MatrixType:$rhs);
-  let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($result)";
+  let assemblyFormat = "$lhs `,` $rhs attr-dict `:` qualified(type($result))";
 }
 
 def RopeGrad_OuterOp : RopeGrad_MatrixOp<"outer"> {
@@ -130,7 +130,7 @@ def RopeGrad_OuterOp : RopeGrad_MatrixOp<"outer"> {
 
 class RopeGrad_RowOp<string opMnemonic> : RopeGrad_MatrixOp<opMnemonic, [AllTypesMatch<["matrix", "result"]>]> {
   let arguments = (ins RopeGrad_MatrixType:$matrix, RopeGrad_Tall:$rows);
-  let assemblyFormat = "$matrix `,` $rows attr-dict `:` type($matrix) `,` type($rows)";
+  let assemblyFormat = "$matrix `,` $rows attr-dict `:` qualified(type($matrix)) `,` type($rows)";
   let hasVerifier = 1;
 }
 

@@ -11,6 +11,8 @@
 
 #include "dialect/RopeGrad.h"
 
+#include <limits>
+
 using namespace mlir;
 using namespace mlir::ropegrad;
 
@@ -160,7 +162,31 @@ struct Checker {
     return success();
   }
 
+  /// What a Problem cannot hold, hence validate() cannot see.
+  LogicalResult representable() {
+    if (!element.isF32() && !element.isF64() && !element.isF16() &&
+        !element.isBF16())
+      return op->emitOpError("expected elements f32 or f64, but got ")
+             << element;
+    auto support = op->getAttrOfType<DenseI64ArrayAttr>("support");
+    if (support && support.size() % 2 != 0)
+      return op->emitOpError("expected a support of pairs, but got ")
+             << support.size() << " numbers";
+    auto similarity = op->getAttrOfType<DenseF64ArrayAttr>("similarity");
+    if (similarity && similarity.empty())
+      return op->emitOpError("expected at least one similarity coefficient, "
+                             "but got none");
+    auto degree = op->getAttrOfType<IntegerAttr>("degree");
+    int64_t most = std::numeric_limits<int32_t>::max();
+    if (degree && (degree.getInt() < 0 || degree.getInt() > most))
+      return op->emitOpError("expected a degree from 0 to ")
+             << most << ", but got " << degree.getInt();
+    return success();
+  }
+
   LogicalResult meaning(bool windowGiven) {
+    if (failed(representable()))
+      return failure();
     // (C3) a window without its mask is caught here, the rest by validate().
     if (windowGiven && p.mask != ::ropegrad::Mask::Window)
       return op->emitOpError("expected window only under mask window, but got "

@@ -89,6 +89,7 @@ def RopeGrad_RotaryAttr : RopeGrad_Attr<"Rotary", "rotary"> {
   }];
   let parameters = (ins EnumParameter<RopeGrad_Layout>:$layout, "::mlir::FloatAttr":$base);
   let assemblyFormat = "`<` $layout `,` `base` `=` $base `>`";
+  let genVerifyDecl = 1;
 }
 
 def RopeGrad_GeneralAttr : RopeGrad_Attr<"General", "general"> {
@@ -99,6 +100,7 @@ def RopeGrad_GeneralAttr : RopeGrad_Attr<"General", "general"> {
   }];
   let parameters = (ins ArrayRefParameter<"int64_t">:$pairs);
   let assemblyFormat = "`<` `[` $pairs `]` `>`";
+  let genVerifyDecl = 1;
 }
 
 def RopeGrad_NoPositionAttr : RopeGrad_Attr<"NoPosition", "no_position"> {
@@ -125,6 +127,7 @@ def RopeGrad_PlanAttr : RopeGrad_Attr<"Plan", "plan"> {
     OptionalParameter<"::mlir::FloatAttr">:$bytes,
     OptionalParameter<"::mlir::FloatAttr">:$predicted_ms);
   let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
 }
 
 def RopeGrad_PositionAttr : Attr<

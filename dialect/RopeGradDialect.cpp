@@ -39,6 +39,38 @@ void RopeGradDialect::initialize() {
       >();
 }
 
+LogicalResult RotaryAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                 Layout, FloatAttr base) {
+  if (!base.getType().isF64())
+    return emitError() << "expected a base of 'f64', but got "
+                       << base.getType();
+  return success();
+}
+
+LogicalResult GeneralAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                  ArrayRef<int64_t> pairs) {
+  if (pairs.size() % 2 != 0)
+    return emitError() << "expected pairs of a row and a column, but got "
+                       << pairs.size() << " numbers";
+  return success();
+}
+
+LogicalResult PlanAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                               Route, Fit, IntegerAttr degree, FloatAttr radius,
+                               FloatAttr sigma, FloatAttr delta,
+                               FloatAttr deltaPrime, IntegerAttr features,
+                               FloatAttr flops, FloatAttr bytes,
+                               FloatAttr predictedMs) {
+  for (IntegerAttr number : {degree, features})
+    if (number && !number.getType().isSignlessInteger(64))
+      return emitError() << "expected integers of 'i64', but got " << number;
+  for (FloatAttr number :
+       {radius, sigma, delta, deltaPrime, flops, bytes, predictedMs})
+    if (number && !number.getType().isF64())
+      return emitError() << "expected numbers of 'f64', but got " << number;
+  return success();
+}
+
 Type MatrixType::parse(AsmParser &parser) {
   SmallVector<int64_t> shape;
   FloatType element;

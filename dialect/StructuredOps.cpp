@@ -10,6 +10,7 @@
 
 #include "dialect/RopeGrad.h"
 
+#include <algorithm>
 #include <limits>
 
 using namespace mlir;
@@ -51,11 +52,12 @@ LogicalResult expectRank(Operation *op, Value value, StringRef name,
                            << ", but got " << value.getType();
 }
 
-/// C(n, k) for verifying M, saturating.
+/// C(d + degree, degree) for verifying M, saturating. It at least doubles at
+/// every step, so that no degree or width takes long.
 int64_t countMonomials(int64_t d, int64_t degree) {
-  __int128 result = 1;
-  for (int64_t i = 1; i <= degree; ++i) {
-    result = result * (d + i) / i;
+  __int128 result = 1, larger = std::max(d, degree);
+  for (int64_t i = 1; i <= std::min(d, degree); ++i) {
+    result = result * (larger + i) / i;
     if (result > std::numeric_limits<int64_t>::max())
       return std::numeric_limits<int64_t>::max();
   }
@@ -102,6 +104,9 @@ LogicalResult expectTied(DestinationStyleOpInterface op) {
     if (!cast<ShapedType>(type).hasStaticShape())
       return op->emitOpError("expected static shapes, but got ")
              << type << ": dynamic shapes are not supported yet";
+  for (Type type : op->getOperandTypes())
+    if (llvm::is_contained(cast<ShapedType>(type).getShape(), 0))
+      return op->emitOpError("expected positive sizes, but got ") << type;
   size_t wanted = buffers ? 0 : op.getNumDpsInits();
   if (op->getNumResults() != wanted)
     return op->emitOpError("expected ")
@@ -112,6 +117,23 @@ LogicalResult expectTied(DestinationStyleOpInterface op) {
         return op->emitOpError("expected a result of ")
                << init.getType() << ", but got " << result.getType();
   return success();
+}
+
+/// Pairs (row, column) within d×d.
+LogicalResult expectSupport(Operation *op, ArrayRef<int64_t> support,
+                            int64_t d) {
+  if (support.size() % 2 != 0)
+    return op->emitOpError("expected a support of pairs, but got ")
+           << support.size() << " numbers";
+  for (int64_t index : support)
+    if (index < 0 || index >= d)
+      return op->emitOpError("expected support indices in [0, ")
+             << d << "), but got " << index;
+  return success();
+}
+
+bool isPositive(const APFloat &value) {
+  return value.isFinite() && value.isStrictlyPositive();
 }
 
 } // namespace
@@ -125,6 +147,7 @@ LogicalResult expectTied(DestinationStyleOpInterface op) {
 ROPEGRAD_EFFECTS(RotateOp)
 ROPEGRAD_EFFECTS(AppendColumnOp)
 ROPEGRAD_EFFECTS(GuardOp)
+ROPEGRAD_EFFECTS(RequirePositiveOp)
 ROPEGRAD_EFFECTS(AccumulateOp)
 ROPEGRAD_EFFECTS(ExpandOp)
 ROPEGRAD_EFFECTS(ReverseOp)
@@ -159,6 +182,10 @@ LogicalResult AppendColumnOp::verify() {
 }
 
 LogicalResult GuardOp::verify() {
+  if (!isPositive(getLimit()) || !isPositive(getScale()))
+    return emitOpError("expected limit and scale to be positive and finite, "
+                       "but got ")
+           << getLimitAttr() << " and " << getScaleAttr();
   if (failed(expectCounts(*this, 0, 3)) || failed(expectTied(*this)) ||
       failed(expectRank(*this, getOuts()[1], "q", 4)) ||
       failed(expectRank(*this, getOuts()[2], "k", 4)))
@@ -170,6 +197,12 @@ LogicalResult GuardOp::verify() {
   if (failed(expectShape(*this, getOuts()[2], "k", {q[0], k[1], q[2], q[3]})))
     return failure();
   return expectShape(*this, getOuts()[0], "radius", {});
+}
+
+LogicalResult RequirePositiveOp::verify() {
+  if (failed(expectCounts(*this, 0, 1)) || failed(expectTied(*this)))
+    return failure();
+  return expectRank(*this, getOuts()[0], "D", 3);
 }
 
 LogicalResult AccumulateOp::verify() {
@@ -209,7 +242,10 @@ LogicalResult KroneckerFeaturesOp::verify() {
            << getIns()[0].getType();
   if (isa<GeneralAttr>(getPosition()))
     return emitOpError("expected rotary or no position, but got general");
-  if (failed(expectShape(*this, getIns()[1], "k", q)) ||
+  if (getCoefficients().empty())
+    return emitOpError("expected at least one coefficient, but got none");
+  if (failed(expectSupport(*this, getSupport(), q[3])) ||
+      failed(expectShape(*this, getIns()[1], "k", q)) ||
       failed(expectShape(*this, getIns()[2], "u", {1, 1, q[2], u[3]})) ||
       failed(expectShape(*this, getIns()[3], "v", {1, 1, q[2], u[3]})) ||
       failed(expectShape(*this, getIns()[4], "A1", {1, 1, q[2], a[3]})) ||
@@ -225,6 +261,8 @@ LogicalResult PositionTableOp::verify() {
     return failure();
   if (isa<GeneralAttr>(getPosition()))
     return emitOpError("expected rotary or no position, but got general");
+  if (failed(expectSupport(*this, getSupport(), getD())))
+    return failure();
   ArrayRef<int64_t> w = shapeOf(getOuts()[0]);
   if (w[0] % 2 == 0)
     return emitOpError("expected 2n-1 rows, but got ") << w[0];
@@ -238,7 +276,7 @@ LogicalResult TilesOp::verify() {
   Block &body = getBody().front();
   if (TypeRange(body.getArgumentTypes()) != TypeRange(getIns().getTypes()))
     return emitOpError("expected one body argument per input, of its type");
-  auto yield = dyn_cast<YieldOp>(body.getTerminator());
+  auto yield = body.empty() ? nullptr : dyn_cast<YieldOp>(body.back());
   if (!yield)
     return emitOpError("expected the body to end in ropegrad.yield");
   if (TypeRange(yield.getExits().getTypes()) != TypeRange(getOuts().getTypes()))
@@ -247,6 +285,12 @@ LogicalResult TilesOp::verify() {
     if (!isa<TileOpInterface, YieldOp>(op) && !op.hasTrait<IsExit>())
       return emitOpError("expected level-2 ops in the body, but got ")
              << op.getName();
+  for (Operation &op : body)
+    for (Value operand : op.getOperands())
+      if (operand.getParentBlock() != &body)
+        return emitOpError("expected the body to read its arguments only, but "
+                           "got an outer operand of ")
+               << op.getName();
   for (Value exit : yield.getExits())
     if (!exit.getDefiningOp() || !exit.getDefiningOp()->hasTrait<IsExit>())
       return emitOpError("expected exits to be yielded");

@@ -84,6 +84,22 @@ def RopeGrad_GuardOp : RopeGrad_MapOp<"guard"> {
                        F64Attr:$limit, F64Attr:$scale);
 }
 
+def RopeGrad_RequirePositiveOp : RopeGrad_MapOp<"require_positive"> {
+  let summary = "go on only if every row sum is positive";
+  let description = [{
+    Under a polynomial similarity the weights P_ij / D_i mean something only
+    where D_i > 0. If every element is positive (nan is not) the values pass
+    through; otherwise the function returns status 5 at once.
+
+    (C1) no inputs, one output of shape (B, H, n).
+
+    ```mlir
+    %D2 = ropegrad.require_positive outs(%D : tensor<1x2x64xf32>) -> tensor<1x2x64xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<RopeGrad_Tall>:$ins, Variadic<RopeGrad_Tall>:$outs);
+}
+
 def RopeGrad_AccumulateOp : RopeGrad_MapOp<"accumulate"> {
   let summary = "G = diag(c) Φ(x)ᵀ V";
   let description = [{
@@ -180,7 +196,8 @@ def RopeGrad_TilesOp : RopeGrad_MapOp<"tiles"> {
     of the same body reads is made with the online softmax recurrence.
 
     (C1) as many body arguments as inputs and yielded values as outputs, of the
-    same types; (C2) the body holds level-2 ops only.
+    same types; (C2) the body holds level-2 ops only and yields exits;
+    (C3) it reads its arguments only.
 
     ```mlir
     %Y = ropegrad.tiles ins(%u, %v : tensor<1x1x64x4xf32>, tensor<1x1x64x4xf32>) outs(%e : tensor<1x1x64x4xf32>) {

@@ -62,9 +62,14 @@ std::string checkCounts(const Problem &p) {
       {"kv-heads", p.kvHeads}};
   if (p.entry == Entry::LossGradient)
     counts.emplace_back("channels", p.channels);
-  for (auto [name, value] : counts)
+  for (auto [name, value] : counts) {
     if (std::string error = checkPositive(name, value); !error.empty())
       return error;
+    if (static_cast<double>(value) >= kMaxElements)
+      return expected(std::string(name) + " to be below 2^40", format(value));
+  }
+  if (p.d > kMaxWidth) // before anything makes a list of d entries
+    return expected("d to be at most " + format(kMaxWidth), format(p.d));
   if (p.heads % p.kvHeads != 0)
     return expected("kv-heads to divide heads (" + format(p.heads) + ")",
                     format(p.kvHeads));
@@ -250,19 +255,16 @@ std::string checkGradients(const Problem &p) {
       return expected("distinct names in wrt", "'" + name + "' twice");
   }
   if (p.wants("W") && p.position != Position::General)
-    return expected("position general for the gradient of W",
+    return expected("position general for W in wrt",
                     toString(p.position));
   if (p.wants("bias") && !p.learnedBias)
-    return expected("a learned bias for its gradient", "none");
+    return expected("a learned bias for bias in wrt", "none");
   return "";
 }
 
 } // namespace
 
 std::string validate(const Problem &problem) {
-  // Before anything that makes a list of d entries.
-  if (problem.d > kMaxWidth)
-    return expected("d to be at most " + format(kMaxWidth), format(problem.d));
   for (auto check :
        {checkDType, checkCounts, checkElements, checkPosition, checkMaskAndBias,
         checkSimilarity, checkNumbers, checkDegree, checkGradients})

@@ -27,7 +27,7 @@ static void fill(float *array, int count, int seed) {
 }
 
 int main(void) {
-  static float A1[N * D], A2[N * D], A3[N * D], E[N * D], O[N * D];
+  static float A1[N * D], A2[N * D], A3[N * D], E[N * D];
   static float X1[D * D], X2[D * D], Y[D * D];
   static float dX1[D * D], dX2[D * D], dY[D * D];
   float loss;
@@ -42,7 +42,7 @@ int main(void) {
     fprintf(stderr, "loss: error: out of memory\n");
     return 1;
   }
-  int status = K_loss_gradient(A1, A2, A3, X1, X2, Y, E, &loss, O, dX1, dX2, dY,
+  int status = K_loss_gradient(A1, A2, A3, X1, X2, Y, E, &loss, dX1, dX2, dY,
                                workspace, bytes, 1);
   free(workspace);
   if (status != ROPEGRAD_OK) {

@@ -27,9 +27,10 @@ namespace {
 
 using namespace bufferization;
 
-/// The kernels read contiguous buffers: a strided slice is copied first.
+/// The kernels read contiguous buffers: a strided slice is copied first, unless
+/// the op would write to the copy.
 FailureOr<Value> contiguousBuffer(RewriterBase &rewriter, Value tensor,
-                                  bool isInit,
+                                  bool isWritten,
                                   const BufferizationOptions &options,
                                   BufferizationState &state) {
   FailureOr<Value> buffer = getBuffer(rewriter, tensor, options, state);
@@ -38,7 +39,7 @@ FailureOr<Value> contiguousBuffer(RewriterBase &rewriter, Value tensor,
   auto type = cast<MemRefType>(buffer->getType());
   if (type.getLayout().isIdentity())
     return buffer;
-  if (isInit)
+  if (isWritten)
     return failure();
   Location loc = tensor.getLoc();
   Value copy = memref::AllocOp::create(
@@ -62,12 +63,15 @@ void retypeBody(Region &body) {
       toBuffer(result);
 }
 
+/// Guards only read their outputs and hand the values on.
+bool handsOn(Operation *op) { return isa<GuardOp, RequirePositiveOp>(op); }
+
 template <typename OpTy>
 struct Model : DstBufferizableOpInterfaceExternalModel<Model<OpTy>, OpTy> {
-  /// Outputs are overwritten, never read; but a guard hands its values on.
+  /// Outputs are overwritten, never read; but guards hand their values on.
   bool bufferizesToMemoryRead(Operation *op, OpOperand &operand,
                               const AnalysisState &) const {
-    return isa<GuardOp>(op) ||
+    return handsOn(op) ||
            !cast<DestinationStyleOpInterface>(op).isDpsInit(&operand);
   }
 
@@ -80,8 +84,9 @@ struct Model : DstBufferizableOpInterfaceExternalModel<Model<OpTy>, OpTy> {
     SmallVector<Value> operands;
     for (OpOperand &operand : op->getOpOperands()) {
       FailureOr<Value> buffer =
-          contiguousBuffer(rewriter, operand.get(), dps.isDpsInit(&operand),
-                           options, state);
+          contiguousBuffer(rewriter, operand.get(),
+                           dps.isDpsInit(&operand) && !handsOn(op), options,
+                           state);
       if (failed(buffer))
         return op->emitError("expected contiguous buffers");
       operands.push_back(*buffer);
@@ -140,6 +145,7 @@ void registerBufferization(DialectRegistry &registry) {
     RotateOp::attachInterface<Model<RotateOp>>(*context);
     AppendColumnOp::attachInterface<Model<AppendColumnOp>>(*context);
     GuardOp::attachInterface<Model<GuardOp>>(*context);
+    RequirePositiveOp::attachInterface<Model<RequirePositiveOp>>(*context);
     AccumulateOp::attachInterface<Model<AccumulateOp>>(*context);
     ExpandOp::attachInterface<Model<ExpandOp>>(*context);
     ReverseOp::attachInterface<Model<ReverseOp>>(*context);

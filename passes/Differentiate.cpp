@@ -133,6 +133,9 @@ private:
     };
     Value p = make(0);
     Value d = RowSumsOp::create(b, loc, rowsType(), p);
+    d = RequirePositiveOp::create(b, loc, TypeRange{rowsType()}, ValueRange{},
+                                  ValueRange{d})
+            .getResults()[0];
     Value r = a.reciprocal(d);
     weights = ScaleRowsOp::create(b, loc, matrixType, p, r);
     slopes = ScaleRowsOp::create(b, loc, matrixType, make(1), r);

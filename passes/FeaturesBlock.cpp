@@ -22,7 +22,7 @@ static Value shuffle(Emitter &e, Value a, Value b, ArrayRef<int64_t> mask) {
   return vector::ShuffleOp::create(e.b, e.loc, a, b, mask);
 }
 
-/// Elements first, first + step, ... of [a, b], as many as a has, or `count`.
+/// The `count` elements first, first + step, ... of [a, b].
 static Value pick(Emitter &e, Value a, Value b, int64_t first, int64_t step,
                   int64_t count) {
   SmallVector<int64_t> mask;
@@ -39,8 +39,7 @@ static Value interleave(Emitter &e, Value a, Value b, int64_t first) {
   return shuffle(e, a, b, mask);
 }
 
-/// Where row r of `lanes` rows of a column piece of power-of-two width p goes:
-/// vector r / (lanes/p), there at (r % (lanes/p)) · p.
+/// One vector of all `parts`, a power of two of equal ones, in order.
 static Value concatenate(Emitter &e, SmallVector<Value> parts) {
   while (parts.size() > 1) {
     SmallVector<Value> joined;

@@ -171,8 +171,8 @@ static void storeRadius(Emitter &e, Value radius, Value into) {
   memref::StoreOp::create(e.b, e.loc, outward, into);
 }
 
-/// Goes on in a new block if `within`, and returns status 1 otherwise.
-static void branch(Emitter &e, GuardOp op, Value within) {
+/// Goes on in a new block if `within`, and returns `status` otherwise.
+static void branch(Emitter &e, Operation *op, Value within, int64_t status) {
   Block *here = op->getBlock();
   Block *next = here->splitBlock(op);
   auto *exceeded = new Block;
@@ -180,17 +180,45 @@ static void branch(Emitter &e, GuardOp op, Value within) {
   e.b.setInsertionPointToEnd(here);
   cf::CondBranchOp::create(e.b, e.loc, within, next, exceeded);
   e.b.setInsertionPointToEnd(exceeded);
-  returnStatus(e.b, e.loc, 1);
+  returnStatus(e.b, e.loc, status);
   e.b.setInsertionPointToStart(next);
 }
 
-LogicalResult mlir::ropegrad::lowerGuard(Emitter &e, GuardOp op) {
+/// A guard ends its function early, which must have a status to return.
+static LogicalResult expectStatus(Operation *op) {
   auto function = cast<func::FuncOp>(op->getParentOp());
   if (function.isPrivate() || function.getNumResults() != 1 ||
       !function.getResultTypes()[0].isInteger(32))
-    return op.emitOpError("expected a public function without results, but "
-                          "got @")
+    return op->emitOpError("expected a public function without results, but "
+                           "got @")
            << function.getName();
+  return success();
+}
+
+LogicalResult mlir::ropegrad::lowerRequirePositive(Emitter &e,
+                                                   RequirePositiveOp op) {
+  if (failed(expectStatus(op)))
+    return failure();
+  auto type = cast<MemRefType>(op.getOuts()[0].getType());
+  Value rows = e.flat(op.getOuts()[0]);
+  Value yes = arith::ConstantOp::create(e.b, e.loc, e.b.getBoolAttr(true));
+  Value positive =
+      e.loop(e.index(0), e.index(type.getNumElements()), 1, yes,
+             [&](Value at, ValueRange state) -> SmallVector<Value> {
+               // An ordered comparison: nan is not positive.
+               Value greater = arith::CmpFOp::create(
+                   e.b, e.loc, arith::CmpFPredicate::OGT, e.load(rows, at),
+                   e.scalar(0.0));
+               return {arith::AndIOp::create(e.b, e.loc, state[0], greater)};
+             })
+          .front();
+  branch(e, op, positive, /*status=*/5);
+  return success();
+}
+
+LogicalResult mlir::ropegrad::lowerGuard(Emitter &e, GuardOp op) {
+  if (failed(expectStatus(op)))
+    return failure();
   Value q = e.flat(op.getOuts()[1]), k = e.flat(op.getOuts()[2]);
   auto shape = cast<MemRefType>(op.getOuts()[2].getType()).getShape();
   int64_t heads = cast<MemRefType>(op.getOuts()[1].getType()).getShape()[1];
@@ -212,6 +240,6 @@ LogicalResult mlir::ropegrad::lowerGuard(Emitter &e, GuardOp op) {
   Value within =
       arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::OLE, radius,
                             constant(e, op.getLimit().convertToDouble()));
-  branch(e, op, within);
+  branch(e, op, within, /*status=*/1);
   return success();
 }

@@ -88,8 +88,8 @@ struct LowerRows : mlir::ropegrad::impl::LowerRowsBase<LowerRows> {
       return signalPassFailure();
     SmallVector<Operation *> ops;
     getOperation().walk([&](Operation *op) {
-      if (isa<RotateOp, AppendColumnOp, GuardOp, PositionTableOp,
-              linalg::MatmulOp>(op))
+      if (isa<RotateOp, AppendColumnOp, GuardOp, RequirePositiveOp,
+              PositionTableOp, linalg::MatmulOp>(op))
         ops.push_back(op);
     });
     for (Operation *op : ops) {
@@ -114,6 +114,9 @@ struct LowerRows : mlir::ropegrad::impl::LowerRowsBase<LowerRows> {
           return success();
         })
         .Case([&](GuardOp guard) { return lowerGuard(e, guard); })
+        .Case([&](RequirePositiveOp require) {
+          return lowerRequirePositive(e, require);
+        })
         .Case(
             [&](PositionTableOp table) { return lowerPositionTable(e, table); })
         .Case(

@@ -175,9 +175,10 @@ def LowerFeatures : KernelPass<"ropegrad-lower-features"> {
 def LowerRows : KernelPass<"ropegrad-lower-rows"> {
   let summary = "row-wise ops and small products to scf and vector";
   let description = [{
-    Lowers `rotate`, `append_column`, `guard`, `position_table` and
-    `linalg.matmul` (plain or transposed) on buffers. The guard makes the
-    function return a status: 0, or 1 as soon as a radius exceeds its limit.
+    Lowers `rotate`, `append_column`, `guard`, `require_positive`,
+    `position_table` and `linalg.matmul` (plain or transposed) on buffers.
+    Guards make the function return a status: 0, 1 as soon as a radius exceeds
+    its limit, 5 where a row sum is not positive.
 
     ```mlir
     ropegrad.guard outs(%r, %q, %k) {limit = 0.5, scale = 0.25}

@@ -116,6 +116,11 @@ std::string obstacleToDegree(const Problem &p,
 
 void chooseForExp(const Problem &p, PolynomialChoice &choice) {
   std::optional<double> radius = p.impliedRadius();
+  if (!radius && !p.tolerance && !p.degree) {
+    choice.obstacle = "no bound or radius, and no tolerance or degree is "
+                      "given, so no polynomial can be proved";
+    return;
+  }
   if (!radius) {
     choice.obstacle =
         "no bound or radius is given, so no polynomial can be proved";

@@ -28,6 +28,9 @@ LogicalResult addStatus(ModuleOp module);
 /// the emitter's insertion point in the block that goes on.
 LogicalResult lowerGuard(Emitter &e, GuardOp op);
 
+/// Returns status 5 where an element is not positive, like lowerGuard.
+LogicalResult lowerRequirePositive(Emitter &e, RequirePositiveOp op);
+
 /// Covers [0, width) by vectors of at most `lanes` elements: body(at, width).
 /// Many whole vectors become a loop, few are unrolled.
 void forPieces(Emitter &e, int64_t width, int64_t lanes,

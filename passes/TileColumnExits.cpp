@@ -1,4 +1,4 @@
-//===- TileColumnExits.cpp - Sums over rows ---------------------*- C++ -*-===//
+//===- TileColumnExits.cpp - Sums over rows --------------------*- C++ -*-===//
 //
 // Part of RopeGrad, under the Apache License v2.0.
 //

@@ -1,4 +1,4 @@
-//===- TileDiagonalExits.cpp - Sums along diagonals -------------*- C++ -*-===//
+//===- TileDiagonalExits.cpp - Sums along diagonals ------------*- C++ -*-===//
 //
 // Part of RopeGrad, under the Apache License v2.0.
 //

@@ -1,4 +1,4 @@
-//===- TileRowExits.cpp - Sums over columns ---------------------*- C++ -*-===//
+//===- TileRowExits.cpp - Sums over columns --------------------*- C++ -*-===//
 //
 // Part of RopeGrad, under the Apache License v2.0.
 //

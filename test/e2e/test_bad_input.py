@@ -233,7 +233,6 @@ JSON = {
     "similarity-text": (GOOD | {"similarity": [1, "x"]}, ("similarity",)),
     "dtype": (GOOD | {"dtype": "i8"}, ("dtype", "i8")),
     "wrt": (GOOD | {"wrt": ["Z"]}, ("wrt", "Z")),
-    "wrt-text": (GOOD | {"wrt": "X1"}, ("wrt",)),
     "bias": (GOOD | {"bias": 3}, ("bias", "3")),
     "key-padding": (GOOD | {"key_padding": [1]}, ("key_padding",)),
     "other-key-length": (GOOD | {"n_keys": 32}, ("n_keys",)),

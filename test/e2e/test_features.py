@@ -1,4 +1,4 @@
-"""The features route: within four tolerances of the reference, certified."""
+"""The features route: within four tolerances of the reference."""
 import numpy as np
 import pytest
 import reference
@@ -65,29 +65,7 @@ def test_features(index, tmp_path):
     assert 0 < report["radius_found"] <= report["radius_limit"]
     assert report["radius_limit"] == pytest.approx(
         problem["radius"] * (1 + 2 ** -10), rel=1e-6)
-    want, sizes = assert_answers(problem, arrays, got,
-                                 4 * problem["tolerance"])
-    assert_certified(report, want, sizes, got)
-
-
-def assert_certified(report, want, sizes, got):
-    """No entry is further from the reference than its certificate says; f32
-    rounding comes on top of it."""
-    for array, bound in (report["certified"] or {}).items():
-        error = np.abs(got[array] - want[array]).max()
-        assert error <= bound + 1e-5 * sizes[array], array
-
-
-def test_every_answer_is_certified(tmp_path):
-    problem, arrays = reference.make_problem(
-        130, 8, entry="attention", heads=2, kv_heads=1, seed=6, radius=.5,
-        tolerance=1e-2)
-    report, got = solve_with_tools(tmp_path, problem, arrays,
-                                   "--route", "features")
-    assert set(report["certified"]) == asked_for(problem)
-    assert all(0 < bound < np.inf for bound in report["certified"].values())
-    want, sizes = reference.solve(problem, arrays)
-    assert_certified(report, want, sizes, got)
+    assert_answers(problem, arrays, got, 4 * problem["tolerance"])
 
 
 @pytest.mark.sweep

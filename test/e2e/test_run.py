@@ -23,7 +23,8 @@ def made(tmp_path_factory):
 @pytest.fixture
 def copy(made, tmp_path):
     """The same, to spoil; out/ is there and empty."""
-    shutil.copytree(made[0], tmp_path / "copy")
+    shutil.copytree(made[0], tmp_path / "copy",
+                    ignore=shutil.ignore_patterns("out"))
     (tmp_path / "copy" / "out").mkdir()
     return tmp_path / "copy"
 

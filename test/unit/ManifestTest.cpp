@@ -84,14 +84,14 @@ TEST(KernelFunctions, LossGradient) {
   ASSERT_EQ(functions.size(), 1u);
   EXPECT_EQ(functions[0].symbol, "K_loss_gradient");
   EXPECT_EQ(functions[0].packedSymbol(), "K_loss_gradient_packed");
-  EXPECT_EQ(names(functions[0]), "A1 A2 A3 X1 X2 Y E loss O dX1 dY dX dA3");
+  EXPECT_EQ(names(functions[0]), "A1 A2 A3 X1 X2 Y E loss dX1 dY dX dA3");
   using Shape = std::vector<int64_t>;
   EXPECT_EQ(functions[0].args[0].shape, (Shape{64, 3}));
   EXPECT_EQ(functions[0].args[3].shape, (Shape{3, 4}));
   EXPECT_EQ(functions[0].args[6].shape, (Shape{64, 4}));
   EXPECT_EQ(functions[0].args[7].shape, Shape());
-  EXPECT_EQ(functions[0].args[9].shape, (Shape{3, 4}));
-  EXPECT_EQ(functions[0].args[11].shape, (Shape{9, 8}));
+  EXPECT_EQ(functions[0].args[8].shape, (Shape{3, 4}));
+  EXPECT_EQ(functions[0].args[10].shape, (Shape{9, 8}));
 }
 
 TEST(KernelFunctions, Attention) {

@@ -182,9 +182,9 @@ TEST(Validate, Sizes) {
        {[](Problem &p) { p.batch = 3; },
         "expected batch to be 1 for entry loss-gradient, but got 3"},
        {[](Problem &p) { p.n = std::numeric_limits<int64_t>::max(); },
-        "expected n * d to be below 2^40, but got 3.68935e+19"},
+        "expected n to be below 2^40, but got 9223372036854775807"},
        {[](Problem &p) { p.d = std::numeric_limits<int64_t>::max() - 1; },
-        "expected n * d to be below 2^40, but got 1.47574e+20"},
+        "expected d to be below 2^40, but got 9223372036854775806"},
        {[](Problem &p) { p.channels = int64_t(1) << 20, p.wrt = {"X"}; },
         "expected channels^2 * support to be below 2^40, but got "
         "8.79609e+12"}});
@@ -283,9 +283,9 @@ TEST(Validate, TypesAndGradients) {
        {wrt({"X1", "X1"}),
         "expected distinct names in wrt, but got 'X1' twice"},
        {wrt({"W"}),
-        "expected position general for the gradient of W, but got rotary"},
+        "expected position general for W in wrt, but got rotary"},
        {wrt({"bias"}),
-        "expected a learned bias for its gradient, but got none"}});
+        "expected a learned bias for bias in wrt, but got none"}});
   expectRefusals(attention(),
                  {{wrt({"X"}), "expected wrt of entry attention to be among "
                                "Q, K, V, W, bias, but got 'X'"}});

@@ -102,7 +102,7 @@ private:
       return message.empty() ? "expected MLIR in " + options.input : message;
     Problem problem;
     if (std::string error = readModule(*parsed, problem); !error.empty())
-      return error;
+      return options.input + ": " + error;
     ProblemSpec spec(problem);
     return resolve(options, &spec);
   }

@@ -46,7 +46,8 @@ int main(int argc, char **argv) {
   }
   std::optional<RunReport> report;
   error = runKernel(options, report);
-  if (report)
+  // A failure has one line of its own; only --json reports its status too.
+  if (report && (error.empty() || options.json))
     printReport(*report, options.json, llvm::outs());
   std::string printError = finishOutput();
   if (error.empty())
