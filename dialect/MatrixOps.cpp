@@ -30,10 +30,10 @@ LogicalResult expectTall(Operation *op, Value tall, StringRef name,
       matrix.getHeads() % s[1] == 0 && s[2] == matrix.getRows() &&
       (width < 0 || s[3] == width))
     return success();
-  InFlightDiagnostic diag =
-      op->emitOpError() << "expected " << name << " to be (" << matrix.getBatch()
-                        << ", " << matrix.getHeads() << " or a divisor, "
-                        << matrix.getRows() << ", ";
+  InFlightDiagnostic diag = op->emitOpError()
+                            << "expected " << name << " to be ("
+                            << matrix.getBatch() << ", " << matrix.getHeads()
+                            << " or a divisor, " << matrix.getRows() << ", ";
   if (width < 0)
     diag << "width";
   else
@@ -52,9 +52,9 @@ LogicalResult expectRows(Operation *op, Value rows, MatrixType matrix) {
 LogicalResult expectSupport(Operation *op, ArrayRef<int64_t> pairs,
                             int64_t columns, int64_t d) {
   if (pairs.size() != static_cast<size_t>(2 * columns))
-    return op->emitOpError() << "expected a support of " << columns
-                             << " pairs, but got " << pairs.size()
-                             << " numbers";
+    return op->emitOpError()
+           << "expected a support of " << columns << " pairs, but got "
+           << pairs.size() << " numbers";
   for (int64_t index : pairs)
     if (index < 0 || index >= d)
       return op->emitOpError() << "expected support indices in [0, " << d
@@ -67,9 +67,8 @@ LogicalResult expectPosition(Operation *op, Value w, ArrayRef<int64_t> support,
                              MatrixType matrix, int64_t d) {
   ArrayRef<int64_t> s = shapeOf(w);
   if (s.size() != 2 || s[0] != 2 * matrix.getRows() - 1)
-    return op->emitOpError()
-           << "expected W to be (" << 2 * matrix.getRows() - 1
-           << ", s), but got " << w.getType();
+    return op->emitOpError() << "expected W to be (" << 2 * matrix.getRows() - 1
+                             << ", s), but got " << w.getType();
   return expectSupport(op, support, s[1], d);
 }
 
@@ -147,8 +146,8 @@ LogicalResult ToeplitzOp::verify() {
     bool rankOk = s.size() == 1 || (s.size() == 2 && s[0] == matrix.getHeads());
     if (!rankOk || s.back() != 2 * matrix.getRows() - 1)
       return emitOpError("expected a bias of ")
-             << 2 * matrix.getRows() - 1 << " numbers, alone or per head, but got "
-             << bias.getType();
+             << 2 * matrix.getRows() - 1
+             << " numbers, alone or per head, but got " << bias.getType();
   }
   return success();
 }
@@ -272,9 +271,8 @@ LogicalResult KroneckerGradientOp::verify() {
            << getSupport().size() << " numbers";
   if (isa<GeneralAttr>(getPosition()) && !getW())
     return emitOpError("expected W under general position, but got none");
-  if (getW() &&
-      failed(expectPosition(*this, getW(), getSupport(), matrix,
-                            std::numeric_limits<int64_t>::max())))
+  if (getW() && failed(expectPosition(*this, getW(), getSupport(), matrix,
+                                      std::numeric_limits<int64_t>::max())))
     return failure();
   int64_t c = shapeOf(getA1())[3], s = getSupport().size() / 2;
   if (shapeOf(getResult()) != ArrayRef<int64_t>({c * c, s}))

@@ -85,7 +85,7 @@ template <typename OpTy> void readAttributes(OpTy op, ::ropegrad::Problem &p) {
     p.fit = static_cast<::ropegrad::Fit>(*fit);
 }
 
-template <typename OpTy> ::ropegrad::Problem readAttention(OpTy op) {
+template <typename OpTy>::ropegrad::Problem readAttention(OpTy op) {
   ::ropegrad::Problem p;
   p.entry = ::ropegrad::Entry::Attention;
   ArrayRef<int64_t> q = shapeOf(op.getQ()), k = shapeOf(op.getK());
@@ -99,7 +99,7 @@ template <typename OpTy> ::ropegrad::Problem readAttention(OpTy op) {
   return p;
 }
 
-template <typename OpTy> ::ropegrad::Problem readLoss(OpTy op) {
+template <typename OpTy>::ropegrad::Problem readLoss(OpTy op) {
   ::ropegrad::Problem p;
   p.entry = ::ropegrad::Entry::LossGradient;
   ArrayRef<int64_t> a = shapeOf(op.getA1()), x = shapeOf(op.getX1());
@@ -155,9 +155,8 @@ struct Checker {
     for (Value value : op->getOperands()) {
       auto type = cast<RankedTensorType>(value.getType());
       if (!type.hasStaticShape())
-        return op->emitOpError()
-               << "expected static shapes, but got " << type
-               << ": dynamic shapes are not supported yet";
+        return op->emitOpError() << "expected static shapes, but got " << type
+                                 << ": dynamic shapes are not supported yet";
     }
     return success();
   }
@@ -296,8 +295,8 @@ LogicalResult AttentionOp::verify() {
 LogicalResult AttentionVjpOp::verify() {
   Checker c{*this, getProblem(), elementOf(getQ())};
   if (failed(verifyAttention(*this, c)) ||
-      failed(expectShape(*this, getUpstream(), "dO", shapeOf(getQ()),
-                         c.element)))
+      failed(
+          expectShape(*this, getUpstream(), "dO", shapeOf(getQ()), c.element)))
     return failure();
   return c.gradients(getGradients());
 }

@@ -39,7 +39,8 @@ LogicalResult expectShape(Operation *op, Value value, StringRef name,
                           ArrayRef<int64_t> expected) {
   if (shapeOf(value) == expected)
     return success();
-  InFlightDiagnostic diag = op->emitOpError() << "expected " << name << " to be (";
+  InFlightDiagnostic diag = op->emitOpError()
+                            << "expected " << name << " to be (";
   llvm::interleaveComma(expected, diag);
   return diag << "), but got " << value.getType();
 }
@@ -96,7 +97,8 @@ void addEffects(
 
 /// Results on tensors are tied to the outputs; on buffers there are none.
 LogicalResult expectTied(DestinationStyleOpInterface op) {
-  bool tensors = llvm::any_of(op->getOperandTypes(), llvm::IsaPred<RankedTensorType>);
+  bool tensors =
+      llvm::any_of(op->getOperandTypes(), llvm::IsaPred<RankedTensorType>);
   bool buffers = llvm::any_of(op->getOperandTypes(), llvm::IsaPred<MemRefType>);
   if (tensors && buffers)
     return op->emitOpError("expected all tensors or all buffers, but got both");
@@ -133,7 +135,7 @@ LogicalResult expectSupport(Operation *op, ArrayRef<int64_t> support,
 }
 
 bool isPositive(const APFloat &value) {
-  return value.isFinite() && value.isStrictlyPositive();
+  return value.isFinite() && !value.isZero() && !value.isNegative();
 }
 
 } // namespace
@@ -174,8 +176,8 @@ LogicalResult AppendColumnOp::verify() {
     return failure();
   SmallVector<int64_t> shape(shapeOf(getIns()[0]));
   if (getIns().size() == 2 &&
-      failed(expectShape(*this, getIns()[1], "r",
-                         ArrayRef(shape).take_front(3))))
+      failed(
+          expectShape(*this, getIns()[1], "r", ArrayRef(shape).take_front(3))))
     return failure();
   ++shape[3];
   return expectShape(*this, getOuts()[0], "Y", shape);

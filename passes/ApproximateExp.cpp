@@ -32,11 +32,14 @@ bool isAlmostLinear(std::optional<PlanAttr> plan) {
 std::optional<::ropegrad::Approximation> fitOf(PlanAttr plan, bool gradient) {
   if (!plan.getDegree() || !plan.getRadius())
     return std::nullopt;
+  int64_t degree = plan.getDegree().getInt();
+  if (degree < 0 || degree > ::ropegrad::kMaxDegree)
+    return std::nullopt;
   std::optional<double> sigma;
   if (plan.getSigma())
     sigma = plan.getSigma().getValueAsDouble();
   return ::ropegrad::approximateExp(
-      plan.getRadius().getValueAsDouble(), plan.getDegree().getInt(),
+      plan.getRadius().getValueAsDouble(), static_cast<unsigned>(degree),
       static_cast<::ropegrad::Fit>(plan.getFit()), gradient, sigma);
 }
 

@@ -106,6 +106,23 @@ struct Model : DstBufferizableOpInterfaceExternalModel<Model<OpTy>, OpTy> {
   }
 };
 
+/// A buffer that is returned twice is copied: every result has a destination of
+/// its own, and the promotion below takes each allocation away but once.
+void separateResults(ModuleOp module) {
+  module.walk([](func::ReturnOp op) {
+    DenseSet<Value> seen;
+    for (OpOperand &operand : op->getOpOperands()) {
+      auto type = dyn_cast<MemRefType>(operand.get().getType());
+      if (!type || !type.hasStaticShape() || seen.insert(operand.get()).second)
+        continue;
+      OpBuilder b(op);
+      Value copy = memref::AllocOp::create(b, op.getLoc(), type);
+      linalg::CopyOp::create(b, op.getLoc(), operand.get(), copy);
+      operand.set(copy);
+    }
+  });
+}
+
 struct BufferizePass : impl::BufferizeBase<BufferizePass> {
   void getDependentDialects(DialectRegistry &registry) const override {
     BufferizeBase::getDependentDialects(registry);
@@ -126,6 +143,7 @@ struct BufferizePass : impl::BufferizeBase<BufferizePass> {
     BufferizationState state;
     if (failed(runOneShotModuleBufferize(module, options, state)))
       return signalPassFailure();
+    separateResults(module);
     BufferResultsToOutParamsOpts results;
     results.hoistStaticAllocs = true;
     results.modifyPublicFunctions = true;

@@ -12,6 +12,7 @@
 #include "passes/Passes.h"
 
 #include "mlir/Interfaces/ViewLikeInterface.h"
+#include "llvm/Support/MathExtras.h"
 
 namespace mlir::ropegrad {
 
@@ -24,6 +25,25 @@ constexpr int64_t kAlignment = 64;
 
 int64_t alignUp(int64_t bytes) {
   return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+/// More cannot be addressed; sums of some stay far from overflow.
+constexpr int64_t kMaxBytes = int64_t(1) << 48;
+
+/// The size of a contiguous buffer of numbers of whole bytes in the default
+/// memory; nothing for what is not one.
+std::optional<int64_t> bytesOf(MemRefType type) {
+  if (!type.getElementType().isIntOrFloat() || !type.getLayout().isIdentity() ||
+      type.getMemorySpace())
+    return std::nullopt;
+  int64_t bits = type.getElementTypeBitWidth();
+  if (bits < 8 || !llvm::isPowerOf2_64(bits))
+    return std::nullopt;
+  int64_t bytes = bits / 8;
+  for (int64_t size : type.getShape())
+    if (llvm::MulOverflow(bytes, size, bytes) || bytes > kMaxBytes)
+      return std::nullopt;
+  return bytes;
 }
 
 /// One allocation: the positions in the function at which it is first and last
@@ -90,10 +110,9 @@ int64_t assignOffsets(SmallVectorImpl<Slot> &slots) {
         at = other->offset + other->bytes;
     slot->offset = at;
     total = std::max(total, at + slot->bytes);
-    placed.insert(llvm::upper_bound(placed, slot,
-                                    [](Slot *a, Slot *b) {
-                                      return a->offset < b->offset;
-                                    }),
+    placed.insert(llvm::upper_bound(
+                      placed, slot,
+                      [](Slot *a, Slot *b) { return a->offset < b->offset; }),
                   slot);
   }
   return total;
@@ -117,8 +136,14 @@ struct PackWorkspacePass : impl::PackWorkspaceBase<PackWorkspacePass> {
                         "kernel");
         return WalkResult::interrupt();
       }
-      int64_t bytes = alignUp(type.getNumElements() *
-                              type.getElementTypeBitWidth() / 8);
+      std::optional<int64_t> size = bytesOf(type);
+      if (!size) {
+        alloc.emitError("expected a contiguous buffer of numbers below 2^48 "
+                        "bytes, but got ")
+            << type;
+        return WalkResult::interrupt();
+      }
+      int64_t bytes = alignUp(*size);
       int64_t at = order.of(alloc);
       Slot slot{alloc, std::max(bytes, kAlignment), at, at};
       addUses(alloc, order, slot);

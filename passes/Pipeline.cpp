@@ -4,7 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The road of one problem: the documented composition of passes, level by level.
+// The road of one problem: the documented composition of passes, level by
+// level.
 //
 //===----------------------------------------------------------------------===//
 
@@ -74,6 +75,26 @@ void buildLLVM(OpPassManager &manager, const PipelineOptions &options) {
   tidy(manager);
 }
 
+/// The first option that cannot be honoured; empty if none.
+std::string refuse(const PipelineOptions &options) {
+  auto expected = [](StringRef what, int64_t got) {
+    return ("expected " + what + ", but got " + Twine(got)).str();
+  };
+  const std::string &target = options.target;
+  if (target == "cuda" || target == "rocm" || target == "vulkan")
+    return "target " + target + " is not supported yet";
+  if (target != "cpu")
+    return "expected target cpu, but got '" + target + "'";
+  int64_t bits = options.vectorBits;
+  if (bits != 128 && bits != 256 && bits != 512)
+    return expected("vector-bits of 128, 256 or 512", bits);
+  if (options.threads < 1)
+    return expected("threads to be at least 1", options.threads);
+  if (options.stopAfter < 1 || options.stopAfter > 5)
+    return expected("stop-after-level from 1 to 5", options.stopAfter);
+  return "";
+}
+
 } // namespace
 
 void buildPipeline(OpPassManager &manager, const PipelineOptions &options) {
@@ -88,13 +109,24 @@ void buildPipeline(OpPassManager &manager, const PipelineOptions &options) {
 }
 
 void registerPipeline() {
-  PassPipelineRegistration<PipelineOptions>(
+  // PassPipelineRegistration has no way to refuse an option's value.
+  registerPassPipeline(
       "ropegrad-pipeline",
       "from problems to the LLVM dialect: plan, differentiate, "
       "approximate-exp, fuse-kronecker, outline-tiles, bufferize, lower-tiles, "
       "lower-features, lower-rows, pack-workspace, conversions to LLVM",
-      [](OpPassManager &manager, const PipelineOptions &options) {
+      [](OpPassManager &manager, StringRef text,
+         function_ref<LogicalResult(const Twine &)> report) -> LogicalResult {
+        PipelineOptions options;
+        if (failed(options.parseFromString(text)))
+          return failure();
+        if (std::string error = refuse(options); !error.empty())
+          return report(error);
         buildPipeline(manager, options);
+        return success();
+      },
+      [](function_ref<void(const mlir::detail::PassOptions &)> handle) {
+        handle(PipelineOptions());
       });
 }
 

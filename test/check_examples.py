@@ -6,7 +6,8 @@ Usage: check_examples.py ROPEGRAD_OPT SOURCE
 Every ```mlir block of an op is wrapped into a function whose arguments are the
 names that it uses but does not define, with the types that the op itself
 spells out; ropegrad-opt must accept it, and print what it printed unchanged.
-Every op must occur in an example, every attribute must have one. A pass must
+Every op must occur in an example and in the lit tests of the dialect, valid and
+invalid; every attribute must have an example. A pass must
 show before ==> after, be run by a lit test of its name, and have each of its
 options used in a lit test.
 """
@@ -86,6 +87,10 @@ def check_text(opt, name, text):
     return []
 
 
+def occurs(mnemonic, text):
+    return re.search(rf"{re.escape(mnemonic)}\b", text)
+
+
 def check_ops(opt, source):
     errors, shown, mnemonics, count = [], "", {}, 0
     for file in sorted(source.glob("dialect/*Ops.td")):
@@ -99,7 +104,14 @@ def check_ops(opt, source):
                 errors += check_text(opt, name, wrap(example, count))
     errors += [f"{name}: no example shows {mnemonic}"
                for name, mnemonic in mnemonics.items()
-               if not re.search(rf"{re.escape(mnemonic)}\b", shown)]
+               if not occurs(mnemonic, shown)]
+    folder = source / "test/dialect"
+    invalid = "".join(file.read_text() for file in folder.glob("invalid*.mlir"))
+    for where, text in (("ops.mlir", (folder / "ops.mlir").read_text()),
+                        ("invalid*.mlir", invalid)):
+        errors += [f"{mnemonic}: not in test/dialect/{where}"
+                   for mnemonic in mnemonics.values()
+                   if not occurs(mnemonic, text)]
     print(f"{count} examples of {len(mnemonics)} ops")
     return errors if count else ["no example found"]
 

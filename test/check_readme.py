@@ -56,8 +56,10 @@ def prepare(folder, source, plugin):
     (folder / "build" / "lib").symlink_to(plugin.parent)
 
 
-def run(command, folder):
-    path = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
+def run(command, source, folder):
+    path = os.pathsep.join([str(source / "build" / "venv" / "bin"),
+                            os.path.dirname(sys.executable),
+                            os.environ["PATH"]])
     return subprocess.run(["bash", "-euo", "pipefail", "-c", command],
                           cwd=folder, env={**os.environ, "PATH": path},
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -72,7 +74,7 @@ def main():
         command, shown = block["command"], block["shown"]
         if block["skip"]:
             continue
-        done = run(command, folder)
+        done = run(command, source, folder)
         if done.returncode:
             sys.exit(f"{command}exits with {done.returncode}:\n{done.stdout}")
         if shown is None:

@@ -32,37 +32,42 @@ func.func private @element(!ropegrad.matrix<1x1x8x8xi32>)
 // -----
 
 // layout: a known name
+// expected-error @+2 {{failed to parse RopeGrad_LayoutAttr parameter 'value' which is to be a `::mlir::ropegrad::Layout`}}
 // expected-error @+1 {{expected ::mlir::ropegrad::Layout to be one of: interleaved, half}}
 func.func private @layout() attributes {a = #ropegrad.layout<quarter>}
 
 // -----
 
 // mask: a known name
+// expected-error @+2 {{failed to parse RopeGrad_MaskAttr parameter 'value' which is to be a `::mlir::ropegrad::Mask`}}
 // expected-error @+1 {{expected ::mlir::ropegrad::Mask to be one of: none, causal, window}}
 func.func private @mask() attributes {a = #ropegrad.mask<diagonal>}
 
 // -----
 
 // route: a known name
+// expected-error @+2 {{failed to parse RopeGrad_RouteAttr parameter 'value' which is to be a `::mlir::ropegrad::Route`}}
 // expected-error @+1 {{expected ::mlir::ropegrad::Route to be one of: auto, exact, features, scan, fft}}
 func.func private @route() attributes {a = #ropegrad.route<fast>}
 
 // -----
 
 // fit: a known name
+// expected-error @+2 {{failed to parse RopeGrad_FitAttr parameter 'value' which is to be a `::mlir::ropegrad::Fit`}}
 // expected-error @+1 {{expected ::mlir::ropegrad::Fit to be one of: minimax, taylor, weighted}}
 func.func private @fit() attributes {a = #ropegrad.fit<pade>}
 
 // -----
 
 // rotary: a layout
+// expected-error @+2 {{failed to parse RopeGrad_RotaryAttr parameter 'layout' which is to be a `::mlir::ropegrad::Layout`}}
 // expected-error @+1 {{expected ::mlir::ropegrad::Layout to be one of: interleaved, half}}
 func.func private @rotary() attributes {a = #ropegrad.rotary<none, base = 1.0 : f64>}
 
 // -----
 
 // rotary: a base of f64
-// expected-error @+1 {{expected a base of f64, but got 'f16'}}
+// expected-error @+1 {{expected a base of 'f64', but got 'f16'}}
 func.func private @base() attributes {a = #ropegrad.rotary<half, base = 1.0 : f16>}
 
 // -----
@@ -74,14 +79,34 @@ func.func private @general() attributes {a = #ropegrad.general<[0, 1, 2]>}
 // -----
 
 // general: integers
+// expected-error @+2 {{failed to parse RopeGrad_GeneralAttr parameter 'pairs' which is to be a `::llvm::ArrayRef<int64_t>`}}
 // expected-error @+1 {{expected integer value}}
 func.func private @general() attributes {a = #ropegrad.general<[0.5]>}
+
+// -----
+
+// general: a pair
+// expected-error @+2 {{failed to parse RopeGrad_GeneralAttr parameter 'pairs' which is to be a `::llvm::ArrayRef<int64_t>`}}
+// expected-error @+1 {{expected integer value}}
+func.func private @none() attributes {a = #ropegrad.general<[]>}
 
 // -----
 
 // plan: a route and a fit
 // expected-error @+1 {{struct is missing required parameter: fit}}
 func.func private @plan() attributes {a = #ropegrad.plan<route = exact>}
+
+// -----
+
+// plan: numbers of f64
+// expected-error @+1 {{expected numbers of 'f64', but got 1.000000e+00 : f16}}
+func.func private @plan() attributes {a = #ropegrad.plan<route = exact, fit = minimax, radius = 1.0 : f16>}
+
+// -----
+
+// plan: integers of i64
+// expected-error @+1 {{expected integers of 'i64', but got 3 : i128}}
+func.func private @plan() attributes {a = #ropegrad.plan<route = exact, fit = minimax, degree = 3 : i128>}
 
 // -----
 

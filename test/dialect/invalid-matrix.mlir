@@ -3,7 +3,7 @@
 
 // logits C1: q is (B, H, n, d)
 func.func @logits_c1_q(%q: tensor<1x2x9x4xf32>, %k: tensor<1x1x8x4xf32>) {
-  // expected-error @+1 {{expected q to be (1, 2 or a divisor, 8, 4), but got 'tensor<1x2x9x4xf32>'}}
+  // expected-error @+1 {{expected q to be (1, 2 or a divisor, 8, width), but got 'tensor<1x2x9x4xf32>'}}
   %0 = ropegrad.logits %q, %k {scale = 1.0 : f64} : (tensor<1x2x9x4xf32>, tensor<1x1x8x4xf32>) -> !ropegrad.matrix<1x2x8x8xf32>
   return
 }
@@ -102,7 +102,7 @@ func.func @logits_c2_range(%q: tensor<1x2x8x4xf32>, %k: tensor<1x1x8x4xf32>, %w:
 
 // logits C3: the result is B x H x n x n
 func.func @logits_c3(%q: tensor<1x2x8x4xf32>, %k: tensor<1x1x8x4xf32>) {
-  // expected-error @+1 {{expected q to be (1, 2 or a divisor, 9, 4), but got 'tensor<1x2x8x4xf32>'}}
+  // expected-error @+1 {{expected q to be (1, 2 or a divisor, 9, width), but got 'tensor<1x2x8x4xf32>'}}
   %0 = ropegrad.logits %q, %k {scale = 1.0 : f64} : (tensor<1x2x8x4xf32>, tensor<1x1x8x4xf32>) -> !ropegrad.matrix<1x2x9x9xf32>
   return
 }
@@ -111,7 +111,7 @@ func.func @logits_c3(%q: tensor<1x2x8x4xf32>, %k: tensor<1x1x8x4xf32>) {
 
 // logits C4: one element type
 func.func @logits_element(%q: tensor<1x2x8x4xf32>, %k: tensor<1x1x8x4xf64>) {
-  // expected-error @+1 {{expected k of 'f32', but got 'tensor<1x1x8x4xf64>'}}
+  // expected-error @+1 {{expected elements 'f32', but got 'tensor<1x1x8x4xf64>'}}
   %0 = ropegrad.logits %q, %k {scale = 1.0 : f64} : (tensor<1x2x8x4xf32>, tensor<1x1x8x4xf64>) -> !ropegrad.matrix<1x2x8x8xf32>
   return
 }
@@ -235,6 +235,15 @@ func.func @toeplitz_c3_rank(%b: tensor<f32>) {
 
 // -----
 
+// row ops: the elements of the matrix
+func.func @row_elements(%A: !ropegrad.matrix<1x2x8x8xf32>, %r: tensor<1x2x8xf64>) {
+  // expected-error @+1 {{expected elements 'f32', but got 'tensor<1x2x8xf64>'}}
+  %0 = ropegrad.scale_rows %A, %r : !ropegrad.matrix<1x2x8x8xf32>, tensor<1x2x8xf64>
+  return
+}
+
+// -----
+
 // hadamard: one type
 func.func @hadamard_types(%A: !ropegrad.matrix<1x2x8x8xf32>, %B: !ropegrad.matrix<1x1x8x8xf32>) {
   // expected-error @+1 {{requires the same type for all operands and results}}
@@ -264,7 +273,7 @@ func.func @outer_c1_heads(%q: tensor<1x1x8x4xf32>, %k: tensor<1x1x8x4xf32>) {
 
 // outer C1: U has n rows
 func.func @outer_c1_rows(%q: tensor<1x2x7x4xf32>, %k: tensor<1x1x8x4xf32>) {
-  // expected-error @+1 {{expected U to be (1, 2 or a divisor, 8, 4), but got 'tensor<1x2x7x4xf32>'}}
+  // expected-error @+1 {{expected U to be (1, 2 or a divisor, 8, width), but got 'tensor<1x2x7x4xf32>'}}
   %0 = ropegrad.outer %q, %k : (tensor<1x2x7x4xf32>, tensor<1x1x8x4xf32>) -> !ropegrad.matrix<1x2x8x8xf32>
   return
 }
@@ -417,7 +426,7 @@ func.func @position_gradient_c1_pairs(%A: !ropegrad.matrix<1x2x8x8xf32>, %q: ten
 
 // position_gradient C1: the result has 2n-1 rows
 func.func @position_gradient_c1_rows(%A: !ropegrad.matrix<1x2x8x8xf32>, %q: tensor<1x2x8x4xf32>, %k: tensor<1x1x8x4xf32>) {
-  // expected-error @+1 {{expected the result to be (15, s), but got 'tensor<8x1xf32>'}}
+  // expected-error @+1 {{expected W to be (15, s), but got 'tensor<8x1xf32>'}}
   %0 = ropegrad.position_gradient %A, %q, %k {support = array<i64: 0, 0>} : (!ropegrad.matrix<1x2x8x8xf32>, tensor<1x2x8x4xf32>, tensor<1x1x8x4xf32>) -> tensor<8x1xf32>
   return
 }
@@ -473,5 +482,14 @@ func.func @kronecker_gradient_c2_rows(%A: !ropegrad.matrix<1x1x8x8xf32>, %a: ten
 func.func @kronecker_gradient_c2_support(%A: !ropegrad.matrix<1x1x8x8xf32>, %a: tensor<1x1x8x3xf32>, %b: tensor<1x1x8x3xf32>) {
   // expected-error @+1 {{expected a support of pairs, but got 3 numbers}}
   %0 = ropegrad.kronecker_gradient %A, %a, %b {position = #ropegrad.no_position, support = array<i64: 0, 0, 1>} : (!ropegrad.matrix<1x1x8x8xf32>, tensor<1x1x8x3xf32>, tensor<1x1x8x3xf32>) -> tensor<9x1xf32>
+  return
+}
+
+// -----
+
+// exits: the elements of the matrix
+func.func @apply_elements(%A: !ropegrad.matrix<1x2x8x8xf32>, %x: tensor<1x1x8x4xf64>) {
+  // expected-error @+1 {{expected elements 'f32', but got 'tensor<1x1x8x4xf64>'}}
+  %0 = ropegrad.apply %A, %x : (!ropegrad.matrix<1x2x8x8xf32>, tensor<1x1x8x4xf64>) -> tensor<1x2x8x4xf64>
   return
 }

@@ -181,6 +181,24 @@ func.func @guard_limit(%o0: tensor<f32>, %o1: tensor<1x2x8x2xf32>, %o2: tensor<1
 
 // -----
 
+// require_positive C1: no inputs, one output
+func.func @require_positive_c1_inputs(%i0: tensor<1x2x8xf32>, %o0: tensor<1x2x8xf32>) {
+  // expected-error @+1 {{expected 0 inputs and 1 outputs, but got 1 and 1}}
+  %r = ropegrad.require_positive ins(%i0 : tensor<1x2x8xf32>) outs(%o0 : tensor<1x2x8xf32>) -> tensor<1x2x8xf32>
+  return
+}
+
+// -----
+
+// require_positive C1: the output is (B, H, n)
+func.func @require_positive_c1_rank(%o0: tensor<1x2x8x2xf32>) {
+  // expected-error @+1 {{expected D of rank 3, but got 'tensor<1x2x8x2xf32>'}}
+  %r = ropegrad.require_positive outs(%o0 : tensor<1x2x8x2xf32>) -> tensor<1x2x8x2xf32>
+  return
+}
+
+// -----
+
 // accumulate C1: G has M = C(d+g, g) rows
 func.func @accumulate_c1_m(%i0: tensor<1x2x8x2xf32>, %i1: tensor<1x2x8x3xf32>, %o0: tensor<1x1x5x3xf32>) {
   // expected-error @+1 {{expected G to be (1, 1, 6, 3), but got 'tensor<1x1x5x3xf32>'}}
@@ -531,7 +549,7 @@ func.func @tiles_terminator(%i0: tensor<1x1x8x2xf32>, %o0: tensor<1x1x8xf32>) {
 
 // tiles: the body is not empty
 func.func @tiles_empty(%i0: tensor<1x1x8x2xf32>, %o0: tensor<1x1x8xf32>) {
-  // expected-error @+1 {{EMPTY}}
+  // expected-error @+1 {{region #0 ('body') failed to verify constraint: region with 1 blocks}}
   %r = ropegrad.tiles ins(%i0 : tensor<1x1x8x2xf32>) outs(%o0 : tensor<1x1x8xf32>) {
 
   } -> tensor<1x1x8xf32>
@@ -543,7 +561,7 @@ func.func @tiles_empty(%i0: tensor<1x1x8x2xf32>, %o0: tensor<1x1x8xf32>) {
 // tiles C3: the body reads its arguments only
 func.func @tiles_c3_capture(%q: tensor<1x1x8x2xf32>, %e: tensor<1x1x8xf32>) {
   %B = ropegrad.outer %q, %q : (tensor<1x1x8x2xf32>, tensor<1x1x8x2xf32>) -> !ropegrad.matrix<1x1x8x8xf32>
-  // expected-error @+1 {{CAPTURE}}
+  // expected-error @+1 {{expected the body to read its arguments only, but got an outer operand of ropegrad.row_sums}}
   %r = ropegrad.tiles outs(%e : tensor<1x1x8xf32>) {
     %0 = ropegrad.row_sums %B : (!ropegrad.matrix<1x1x8x8xf32>) -> tensor<1x1x8xf32>
     ropegrad.yield %0 : tensor<1x1x8xf32>

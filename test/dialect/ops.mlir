@@ -169,6 +169,9 @@ func.func @structured(%x: tensor<1x2x8x2xf32>, %k: tensor<1x1x8x2xf32>, %y: tens
   // CHECK: %{{.*}}:3 = ropegrad.guard outs(%{{.*}}, %{{.*}}, %{{.*}} : tensor<f32>, tensor<1x2x8x2xf32>, tensor<1x1x8x2xf32>) {limit = 5.000000e-01 : f64, scale = 2.500000e-01 : f64} -> tensor<f32>, tensor<1x2x8x2xf32>, tensor<1x1x8x2xf32>
   // GENERIC: "ropegrad.guard"
   %4:3 = ropegrad.guard outs(%s, %x, %k : tensor<f32>, tensor<1x2x8x2xf32>, tensor<1x1x8x2xf32>) {limit = 0.5 : f64, scale = 0.25 : f64} -> tensor<f32>, tensor<1x2x8x2xf32>, tensor<1x1x8x2xf32>
+  // CHECK: ropegrad.require_positive outs(%{{.*}} : tensor<1x2x8xf32>) -> tensor<1x2x8xf32>
+  // GENERIC: "ropegrad.require_positive"
+  %8 = ropegrad.require_positive outs(%r : tensor<1x2x8xf32>) -> tensor<1x2x8xf32>
   // CHECK: ropegrad.accumulate ins(%{{.*}}, %{{.*}} : tensor<1x2x8x2xf32>, tensor<1x2x8x3xf32>) outs(%{{.*}} : tensor<1x1x6x3xf32>) {coefficients = array<f64: 1.000000e+00, 1.000000e+00, 5.000000e-01>, scale = 5.000000e-01 : f64} -> tensor<1x1x6x3xf32>
   // GENERIC: "ropegrad.accumulate"
   %5 = ropegrad.accumulate ins(%x, %y : tensor<1x2x8x2xf32>, tensor<1x2x8x3xf32>) outs(%G : tensor<1x1x6x3xf32>) {coefficients = array<f64: 1.0, 1.0, 0.5>, scale = 0.5 : f64} -> tensor<1x1x6x3xf32>

@@ -269,4 +269,4 @@ def test_polynomial_without_a_positive_row_sum(tmp_path):
     kernel = compile_kernel(tmp_path)
     done = tool("ropegrad-run", kernel, "--in", tmp_path / "in", "--out",
                 tmp_path / "out")
-    assert_refused(done, "ropegrad-run", ("row sum",), tmp_path / "out")
+    assert_refused(done, "ropegrad-run", ("row-sum",), tmp_path / "out")

@@ -8,6 +8,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "passes/CostModel.h"
 #include "passes/Planner.h"
 
 #include "llvm/Support/JSON.h"
@@ -88,11 +89,13 @@ TEST(Planner, PicksExactWhereFeaturesCostMore) {
 }
 
 TEST(Planner, CrossoverFollowsTheCostModel) {
-  // 12 n M (d+1) = 14 n^2 d at equal efficiency; M = 495, d = 8.
-  double crossover = 12.0 * 495 * 9 / (14.0 * 8);
-  EXPECT_EQ(planOf(problem(int64_t(crossover) - 5, 8, 0.5, 1e-3)).route,
+  // 12 n M (d+1) at one rate against 14 n^2 d at the other; M = 495, d = 8.
+  CostModel model;
+  double crossover = 12.0 * 495 * 9 / (14.0 * 8) * model.exactGFlops /
+                     model.featuresGFlops;
+  EXPECT_EQ(planOf(problem(int64_t(crossover * 0.98), 8, 0.5, 1e-3)).route,
             Route::Exact);
-  EXPECT_EQ(planOf(problem(int64_t(crossover) + 5, 8, 0.5, 1e-3)).route,
+  EXPECT_EQ(planOf(problem(int64_t(crossover * 1.02), 8, 0.5, 1e-3)).route,
             Route::Features);
 }
 

@@ -49,7 +49,8 @@ const char *const kContract = R"(/*
  * - workspace is scratch memory, aligned to 64 bytes, of at least as many bytes
  *   as the function's _workspace_bytes() says; nothing in it need be kept
  *   between calls.
- * - threads, at least 1, limits the threads that the call uses.
+ * - threads, at least 1, limits the threads that the call uses; the kernels of
+ *   this version use the calling thread only.
  * - No global state: calls may run at the same time in several threads, if
  *   their outputs and workspaces are different.
  * - The _packed function is the same function with all arrays (inputs, outputs,
@@ -238,7 +239,7 @@ void writeFunction(raw_ostream &os, const FunctionInfo &function) {
   StringRef what = StringRef(function.symbol).ends_with("_forward")
                        ? "The attention output O"
                    : StringRef(function.symbol).ends_with("_loss_gradient")
-                       ? "The loss, O and the gradients of the loss"
+                       ? "The loss and its gradients"
                        : "O and the gradients of a loss whose gradient by O "
                          "is dO";
   os << "/* " << what << ".\n *\n";

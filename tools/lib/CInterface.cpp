@@ -48,7 +48,12 @@ public:
     Value *bytes = entry->getArg(info.args.size() + 1);
     returnIf(b.CreateICmpULT(bytes, b.getInt64(info.workspaceBytes)),
              ROPEGRAD_WORKSPACE_TOO_SMALL);
-    b.CreateRet(b.CreateCall(body, pointers));
+    Value *status = b.CreateCall(body, pointers);
+    returnUnless(b.CreateIsNull(status), status);
+    for (auto [arg, pointer] : zip(info.args, pointers))
+      if (arg.role == ArgRole::Out)
+        returnIf(hasNotFinite(arg, pointer), ROPEGRAD_NOT_FINITE);
+    b.CreateRet(b.getInt32(ROPEGRAD_OK));
     return entry;
   }
 
@@ -89,13 +94,47 @@ private:
                             GlobalValue::ExternalLinkage, name, module);
   }
 
+  /// Whether an array holds a nan or an infinity: an exponent of all ones.
+  Value *hasNotFinite(const ArgInfo &arg, Value *array) {
+    bool isDouble = arg.dtype == DType::F64;
+    Type *bits = isDouble ? b.getInt64Ty() : b.getInt32Ty();
+    Constant *mask = ConstantInt::get(
+        bits, isDouble ? 0x7ff0000000000000ull : 0x7f800000ull);
+    uint64_t count = 1;
+    for (int64_t size : arg.shape)
+      count *= static_cast<uint64_t>(size);
+    BasicBlock *before = b.GetInsertBlock();
+    Function *function = before->getParent();
+    BasicBlock *loop = BasicBlock::Create(b.getContext(), "finite", function);
+    BasicBlock *done = BasicBlock::Create(b.getContext(), "checked", function);
+    b.CreateBr(loop);
+    b.SetInsertPoint(loop);
+    PHINode *index = b.CreatePHI(b.getInt64Ty(), 2);
+    PHINode *found = b.CreatePHI(b.getInt1Ty(), 2);
+    Value *element = b.CreateLoad(bits, b.CreateGEP(bits, array, index));
+    Value *bad = b.CreateICmpEQ(b.CreateAnd(element, mask), mask);
+    Value *any = b.CreateOr(found, bad);
+    Value *next = b.CreateAdd(index, b.getInt64(1));
+    b.CreateCondBr(b.CreateICmpULT(next, b.getInt64(count)), loop, done);
+    index->addIncoming(b.getInt64(0), before);
+    index->addIncoming(next, loop);
+    found->addIncoming(b.getFalse(), before);
+    found->addIncoming(any, loop);
+    b.SetInsertPoint(done);
+    return any;
+  }
+
   void returnIf(Value *condition, int status) {
+    returnUnless(b.CreateNot(condition), b.getInt32(status));
+  }
+
+  void returnUnless(Value *condition, Value *status) {
     Function *function = b.GetInsertBlock()->getParent();
     BasicBlock *fail = BasicBlock::Create(b.getContext(), "fail", function);
     BasicBlock *next = BasicBlock::Create(b.getContext(), "next", function);
-    b.CreateCondBr(condition, fail, next);
+    b.CreateCondBr(condition, next, fail);
     b.SetInsertPoint(fail);
-    b.CreateRet(b.getInt32(status));
+    b.CreateRet(status);
     b.SetInsertPoint(next);
   }
 

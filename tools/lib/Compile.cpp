@@ -124,7 +124,6 @@ private:
     std::string text;
     raw_string_ostream stream(text);
     module->print(stream);
-    stream << "\n";
     return writeText(text);
   }
 

@@ -112,7 +112,7 @@ const ToolFlag kToolFlags[] = {
      setTarget},
     {"--cpu", kTarget, "NAME", "native, x86-64-v3, x86-64-v4, ...", "native",
      setCpu},
-    {"--threads", kTarget, "T", "threads that a call uses", "all", setThreads},
+    {"--threads", kTarget, "T", "most threads of a call (this version uses 1)", "all", setThreads},
     {"--exact-by", kTarget, "TOOL", "mlir (halide: not yet)", "mlir",
      setExactBy},
     {"--help", "Help", nullptr, "print this text", "", setHelp},

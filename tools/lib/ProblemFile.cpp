@@ -22,6 +22,17 @@ using namespace llvm;
 namespace ropegrad {
 namespace {
 
+/// What other libraries can be asked for and this one cannot: said by name.
+struct Unsupported {
+  const char *what;
+  const char *keys[3];
+};
+
+const Unsupported kUnsupported[] = {
+    {"key padding", {"key_padding", "key_padding_mask", "padding"}},
+    {"another length for keys", {"n_keys", "n_kv", "kv_length"}},
+    {"another width for values", {"d_v", "d_value", "value_width"}}};
+
 /// Written by whoever made the data, of no use to a compiler.
 const char *const kIgnored[] = {"seed", "dist", "logit_bound", "sizes"};
 
@@ -97,6 +108,11 @@ std::string readKey(StringRef key, const json::Value &value,
     spec.given.insert(field.key);
     return "";
   }
+  for (const Unsupported &unsupported : kUnsupported)
+    for (const char *name : unsupported.keys)
+      if (name && key == name)
+        return std::string(unsupported.what) + " is not supported yet (key " +
+               quoted(key) + ")";
   return "expected a key of problem.json, but got unknown key " + quoted(key);
 }
 

@@ -1,0 +1,49 @@
+// RUN: ropegrad-opt %s --ropegrad-plan -split-input-file -verify-diagnostics
+// RUN: not ropegrad-opt %s --ropegrad-plan=threads=0 -split-input-file 2>&1 | FileCheck %s
+// CHECK: error: expected threads to be at least 1, but got 0
+
+func.func @unknown_radius(%q: tensor<1x1x64x4xf32>) -> tensor<1x1x64x4xf32> {
+  // expected-error @+1 {{expected an admissible route, but got features: no bound or radius, and no tolerance or degree is given, so no polynomial can be proved}}
+  %0 = ropegrad.attention(%q, %q, %q) {route = #ropegrad.route<features>, scale = 0.25 : f64} : (tensor<1x1x64x4xf32>, tensor<1x1x64x4xf32>, tensor<1x1x64x4xf32>) -> tensor<1x1x64x4xf32>
+  return %0 : tensor<1x1x64x4xf32>
+}
+
+// -----
+
+func.func @masked(%q: tensor<1x1x64x4xf32>) -> tensor<1x1x64x4xf32> {
+  // expected-error @+1 {{expected an admissible route, but got features: mask causal needs route scan, which is not supported yet}}
+  %0 = ropegrad.attention(%q, %q, %q) {route = #ropegrad.route<features>, mask = #ropegrad.mask<causal>, radius = 0.5 : f64, tolerance = 0.01 : f64, scale = 0.25 : f64} : (tensor<1x1x64x4xf32>, tensor<1x1x64x4xf32>, tensor<1x1x64x4xf32>) -> tensor<1x1x64x4xf32>
+  return %0 : tensor<1x1x64x4xf32>
+}
+
+// -----
+
+func.func @wide(%q: tensor<1x1x64x4xf32>) -> tensor<1x1x64x4xf32> {
+  // expected-error @+1 {{no degree up to 24 meets tolerance 0.01 on radius 50; a radius of at most 16 would do}}
+  %0 = ropegrad.attention(%q, %q, %q) {route = #ropegrad.route<features>, radius = 50.0 : f64, tolerance = 0.01 : f64, scale = 0.25 : f64} : (tensor<1x1x64x4xf32>, tensor<1x1x64x4xf32>, tensor<1x1x64x4xf32>) -> tensor<1x1x64x4xf32>
+  return %0 : tensor<1x1x64x4xf32>
+}
+
+// -----
+
+func.func @no_tolerance(%q: tensor<1x1x64x4xf32>) -> tensor<1x1x64x4xf32> {
+  // expected-error @+1 {{expected an admissible route, but got features: no tolerance or degree is given, so no polynomial can be chosen}}
+  %0 = ropegrad.attention(%q, %q, %q) {route = #ropegrad.route<features>, radius = 0.5 : f64, scale = 0.25 : f64} : (tensor<1x1x64x4xf32>, tensor<1x1x64x4xf32>, tensor<1x1x64x4xf32>) -> tensor<1x1x64x4xf32>
+  return %0 : tensor<1x1x64x4xf32>
+}
+
+// -----
+
+func.func @scan(%q: tensor<1x1x64x4xf32>) -> tensor<1x1x64x4xf32> {
+  // expected-error @+1 {{expected an admissible route, but got scan: route scan is not supported yet}}
+  %0 = ropegrad.attention(%q, %q, %q) {route = #ropegrad.route<scan>, radius = 0.5 : f64, tolerance = 0.01 : f64, scale = 0.25 : f64} : (tensor<1x1x64x4xf32>, tensor<1x1x64x4xf32>, tensor<1x1x64x4xf32>) -> tensor<1x1x64x4xf32>
+  return %0 : tensor<1x1x64x4xf32>
+}
+
+// -----
+
+func.func @fft(%q: tensor<1x1x64x4xf32>) -> tensor<1x1x64x4xf32> {
+  // expected-error @+1 {{expected an admissible route, but got fft: route fft is not supported yet}}
+  %0 = ropegrad.attention(%q, %q, %q) {route = #ropegrad.route<fft>, scale = 0.25 : f64} : (tensor<1x1x64x4xf32>, tensor<1x1x64x4xf32>, tensor<1x1x64x4xf32>) -> tensor<1x1x64x4xf32>
+  return %0 : tensor<1x1x64x4xf32>
+}
