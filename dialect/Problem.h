@@ -56,10 +56,10 @@ struct Problem {
   std::vector<SupportEntry> support;
 
   Mask mask = Mask::None;
-  int64_t window = 0;          ///< only under Mask::Window
-  std::vector<double> alibi;   ///< empty: none; one slope; or one per head
-  bool learnedBias = false;    ///< bias of 2n-1 numbers (per head: biasPerHead)
-  bool biasPerHead = false;    ///< bias is (heads, 2n-1)
+  int64_t window = 0;        ///< only under Mask::Window
+  std::vector<double> alibi; ///< empty: none; one slope; or one per head
+  bool learnedBias = false;  ///< bias of 2n-1 numbers (per head: biasPerHead)
+  bool biasPerHead = false;  ///< bias is (heads, 2n-1)
   /// Empty: exp. Otherwise the coefficients p0, p1, ... of the similarity.
   std::vector<double> similarity;
 

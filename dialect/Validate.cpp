@@ -255,8 +255,7 @@ std::string checkGradients(const Problem &p) {
       return expected("distinct names in wrt", "'" + name + "' twice");
   }
   if (p.wants("W") && p.position != Position::General)
-    return expected("position general for W in wrt",
-                    toString(p.position));
+    return expected("position general for W in wrt", toString(p.position));
   if (p.wants("bias") && !p.learnedBias)
     return expected("a learned bias for bias in wrt", "none");
   return "";

@@ -37,8 +37,8 @@ Value Algebra::filled(ArrayRef<int64_t> shape, Type element, double value) {
 Value Algebra::product(Value a, Value c, bool transposeA, bool transposeB) {
   ArrayRef<int64_t> sa = typeOf(a).getShape(), sb = typeOf(c).getShape();
   Type element = typeOf(a).getElementType();
-  Value out = filled({sa[transposeA ? 1 : 0], sb[transposeB ? 0 : 1]}, element,
-                     0.0);
+  Value out =
+      filled({sa[transposeA ? 1 : 0], sb[transposeB ? 0 : 1]}, element, 0.0);
   if (!transposeA && !transposeB)
     return linalg::MatmulOp::create(b, loc, ValueRange{a, c}, ValueRange{out})
         .getResult(0);
@@ -137,8 +137,7 @@ Value Algebra::rowDots(Value x, Value y) {
   auto type = typeOf(x);
   AffineMap all = AffineMap::getMultiDimIdentityMap(4, b.getContext());
   AffineMap row = all.getMajorSubMap(3);
-  Value out =
-      filled(type.getShape().take_front(3), type.getElementType(), 0.0);
+  Value out = filled(type.getShape().take_front(3), type.getElementType(), 0.0);
   return generic({x, y}, out, {all, all, row}, 4, 1,
                  [&](OpBuilder &inner, ValueRange args) -> Value {
                    Value product =
@@ -154,15 +153,15 @@ Value Algebra::halfSquaredNorm(Value x) {
   MLIRContext *context = b.getContext();
   AffineMap all = AffineMap::getMultiDimIdentityMap(rank, context);
   AffineMap none = AffineMap::get(rank, 0, {}, context);
-  Value sum = generic(
-      {x}, filled({}, wide, 0.0), {all, none}, rank, rank,
-      [&](OpBuilder &inner, ValueRange args) -> Value {
-        Value v = args[0];
-        if (v.getType() != wide)
-          v = arith::ExtFOp::create(inner, loc, wide, v);
-        Value square = arith::MulFOp::create(inner, loc, v, v);
-        return arith::AddFOp::create(inner, loc, args[1], square);
-      });
+  Value sum =
+      generic({x}, filled({}, wide, 0.0), {all, none}, rank, rank,
+              [&](OpBuilder &inner, ValueRange args) -> Value {
+                Value v = args[0];
+                if (v.getType() != wide)
+                  v = arith::ExtFOp::create(inner, loc, wide, v);
+                Value square = arith::MulFOp::create(inner, loc, v, v);
+                return arith::AddFOp::create(inner, loc, args[1], square);
+              });
   AffineMap scalar = AffineMap::get(0, 0, {}, context);
   return generic({sum}, empty({}, element), {scalar, scalar}, 0, 0,
                  [&](OpBuilder &inner, ValueRange args) -> Value {

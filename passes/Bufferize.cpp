@@ -43,8 +43,7 @@ FailureOr<Value> contiguousBuffer(RewriterBase &rewriter, Value tensor,
     return failure();
   Location loc = tensor.getLoc();
   Value copy = memref::AllocOp::create(
-      rewriter, loc,
-      MemRefType::get(type.getShape(), type.getElementType()));
+      rewriter, loc, MemRefType::get(type.getShape(), type.getElementType()));
   linalg::CopyOp::create(rewriter, loc, *buffer, copy);
   return copy;
 }
@@ -83,10 +82,9 @@ struct Model : DstBufferizableOpInterfaceExternalModel<Model<OpTy>, OpTy> {
     rewriter.setInsertionPoint(op);
     SmallVector<Value> operands;
     for (OpOperand &operand : op->getOpOperands()) {
-      FailureOr<Value> buffer =
-          contiguousBuffer(rewriter, operand.get(),
-                           dps.isDpsInit(&operand) && !handsOn(op), options,
-                           state);
+      FailureOr<Value> buffer = contiguousBuffer(
+          rewriter, operand.get(), dps.isDpsInit(&operand) && !handsOn(op),
+          options, state);
       if (failed(buffer))
         return op->emitError("expected contiguous buffers");
       operands.push_back(*buffer);
@@ -99,8 +97,7 @@ struct Model : DstBufferizableOpInterfaceExternalModel<Model<OpTy>, OpTy> {
       made.addRegion()->takeBody(region);
     }
     rewriter.create(made);
-    ValueRange outs =
-        ValueRange(operands).take_back(dps.getNumDpsInits());
+    ValueRange outs = ValueRange(operands).take_back(dps.getNumDpsInits());
     replaceOpWithBufferizedValues(rewriter, op, outs);
     return success();
   }

@@ -18,7 +18,7 @@ namespace ropegrad {
 /// Sustained 10^9 flops a second of one thread, counting the flops that
 /// exactFlops and featuresFlops count, whatever else a kernel has to do.
 struct CostModel {
-  double exactGFlops = 110.0;   ///< measured: 75 (d=8) to 135 (d=64)
+  double exactGFlops = 110.0;    ///< measured: 75 (d=8) to 135 (d=64)
   double featuresGFlops = 100.0; ///< measured: 92 to 125
 
   /// Per head 14 n^2 d with gradients and 4 n^2 d without, n^2 being the pairs

@@ -30,11 +30,10 @@ public:
         v(v), w(op.getW()), bias(op.getBias()), plan(op.getPlanAttr()),
         position(op.getPosition().value_or(Attribute())) {
     auto type = cast<RankedTensorType>(q.getType());
-    matrixType = MatrixType::get(
-        b.getContext(),
-        {type.getDimSize(0), type.getDimSize(1), type.getDimSize(2),
-         type.getDimSize(2)},
-        cast<FloatType>(type.getElementType()));
+    matrixType = MatrixType::get(b.getContext(),
+                                 {type.getDimSize(0), type.getDimSize(1),
+                                  type.getDimSize(2), type.getDimSize(2)},
+                                 cast<FloatType>(type.getElementType()));
     rotated[0] = rotate(q, /*inverse=*/false);
     rotated[1] = rotate(k, /*inverse=*/false);
     makeWeights(op.getMaskAttr(), op.getWindowAttr(), op.getAlibiAttr());
@@ -56,7 +55,8 @@ public:
     Type type = original[0].getType();
     if (w)
       return ApplyPositionOp::create(b, loc, type, gamma, original[1], w,
-                                     support(), /*transposed=*/UnitAttr(), scale());
+                                     support(), /*transposed=*/UnitAttr(),
+                                     scale());
     return rotate(ApplyOp::create(b, loc, type, gamma, rotated[1], scale()),
                   /*inverse=*/true);
   }
@@ -124,12 +124,11 @@ private:
   /// s = b ∘ p(Z) / D, its slope b ∘ p'(Z) / D.
   void makePolynomial(Value prefactor) {
     auto make = [&](int64_t order) -> Value {
-      return times(prefactor,
-                   PolynomialOp::create(
-                       b, loc, matrixType, logits,
-                       b.getDenseF64ArrayAttr(problem.similarity),
-                       b.getI64IntegerAttr(order), FloatAttr(), FloatAttr(),
-                       FloatAttr(), plan));
+      return times(prefactor, PolynomialOp::create(
+                                  b, loc, matrixType, logits,
+                                  b.getDenseF64ArrayAttr(problem.similarity),
+                                  b.getI64IntegerAttr(order), FloatAttr(),
+                                  FloatAttr(), FloatAttr(), plan));
     };
     Value p = make(0);
     Value d = RowSumsOp::create(b, loc, rowsType(), p);

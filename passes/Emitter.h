@@ -58,7 +58,8 @@ public:
   Value maxf(Value x, Value y); ///< y where either is nan
   Value fma(Value x, Value y, Value z);
   /// exp by our own minimax polynomial on [-ln2/2, ln2/2]; relative error below
-  /// 2 ulp; arguments are clamped to the range of normal numbers, nan stays nan.
+  /// 2 ulp; arguments are clamped to the range of normal numbers, nan stays
+  /// nan.
   Value exp(Value x);
   /// Sum or maximum of the lanes of a vector.
   Value reduceAdd(Value v);
@@ -67,16 +68,15 @@ public:
   //===--- buffers ---===//
   /// A contiguous static memref as `memref<?xT>`.
   Value flat(Value memref);
-  /// Scratch of `size` elements, 64-byte aligned, as `memref<?xT>`; one per call
-  /// of the kernel (ropegrad-pack-workspace moves it into the workspace).
+  /// Scratch of `size` elements, 64-byte aligned, as `memref<?xT>`; one per
+  /// call of the kernel (ropegrad-pack-workspace moves it into the workspace).
   Value scratch(int64_t size);
   Value load(Value buffer, Value at);
   Value load(Value buffer, Value at, int64_t width);
   void store(Value value, Value buffer, Value at); ///< scalar or vector
 
   //===--- control ---===//
-  void loop(Value from, Value to, int64_t step,
-            function_ref<void(Value)> body);
+  void loop(Value from, Value to, int64_t step, function_ref<void(Value)> body);
   void loop(int64_t from, int64_t to, int64_t step,
             function_ref<void(Value)> body) {
     loop(index(from), index(to), step, body);

@@ -76,9 +76,7 @@ struct FeatureBuilder {
                                    ValueRange{x, g, u}, degree());
   }
 
-  IntegerAttr degree() {
-    return a.b.getI64IntegerAttr(degreeOf(polynomial));
-  }
+  IntegerAttr degree() { return a.b.getI64IntegerAttr(degreeOf(polynomial)); }
 };
 
 int64_t headsOf(Value tall) {
@@ -138,8 +136,7 @@ struct FoldIntoOuter : OpRewritePattern<HadamardOp> {
     Value u = appendColumn(a, a.scaleRows(outer.getU(), r),
                            a.multiply(r, shifted.getRows()), -1.0);
     Value v = appendColumn(a, outer.getV(), Value(), 1.0);
-    Value lowRank =
-        OuterOp::create(rewriter, op.getLoc(), op.getType(), u, v);
+    Value lowRank = OuterOp::create(rewriter, op.getLoc(), op.getType(), u, v);
     rewriter.replaceOpWithNewOp<HadamardOp>(op, op.getType(),
                                             scaled.getMatrix(), lowRank);
     return success();
@@ -214,7 +211,8 @@ struct RowSumFeatures : OpRewritePattern<RowSumsOp> {
     auto type = withWidth(z.getK(), 1);
     Value ones = a.filled(type.getShape(), type.getElementType(), 1.0);
     Value g = features.accumulate(z.getK(), ones, headsOf(z.getK()));
-    rewriter.replaceOp(op, columns(a, features.expand(z.getQ(), g), 0, 1, true));
+    rewriter.replaceOp(op,
+                       columns(a, features.expand(z.getQ(), g), 0, 1, true));
     return success();
   }
 };
@@ -271,8 +269,7 @@ struct ReverseFeatures : OpRewritePattern<ApplyOp> {
     FeatureBuilder features{a, slope->polynomial};
     Value g =
         features.accumulate(z.getK(), slope->outer.getV(), headsOf(z.getK()));
-    rewriter.replaceOp(op,
-                       features.reverse(z.getQ(), g, slope->outer.getU()));
+    rewriter.replaceOp(op, features.reverse(z.getQ(), g, slope->outer.getU()));
     return success();
   }
 };
@@ -294,8 +291,7 @@ struct ReverseTransposedFeatures : OpRewritePattern<ApplyTransposedOp> {
     FeatureBuilder features{a, slope->polynomial};
     Value g =
         features.accumulate(z.getQ(), slope->outer.getU(), headsOf(z.getK()));
-    rewriter.replaceOp(op,
-                       features.reverse(z.getK(), g, slope->outer.getV()));
+    rewriter.replaceOp(op, features.reverse(z.getK(), g, slope->outer.getV()));
     return success();
   }
 };
@@ -358,15 +354,13 @@ struct ShareAccumulate : OpRewritePattern<AccumulateOp> {
   static LogicalResult share(AccumulateOp op, AccumulateOp wider,
                              PatternRewriter &rewriter) {
     for (Operation *user : op->getUsers())
-      if (user->getBlock() == wider->getBlock() &&
-          user->isBeforeInBlock(wider))
+      if (user->getBlock() == wider->getBlock() && user->isBeforeInBlock(wider))
         return rewriter.notifyMatchFailure(op, "needed before the wider one");
     Algebra a(rewriter, op.getLoc());
     rewriter.setInsertionPointAfter(wider);
     auto width =
         cast<RankedTensorType>(op.getResults()[0].getType()).getDimSize(3);
-    rewriter.replaceOp(op,
-                       columns(a, wider.getResults()[0], 0, width, false));
+    rewriter.replaceOp(op, columns(a, wider.getResults()[0], 0, width, false));
     return success();
   }
 };

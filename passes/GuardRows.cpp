@@ -206,9 +206,9 @@ LogicalResult mlir::ropegrad::lowerRequirePositive(Emitter &e,
       e.loop(e.index(0), e.index(type.getNumElements()), 1, yes,
              [&](Value at, ValueRange state) -> SmallVector<Value> {
                // An ordered comparison: nan is not positive.
-               Value greater = arith::CmpFOp::create(
-                   e.b, e.loc, arith::CmpFPredicate::OGT, e.load(rows, at),
-                   e.scalar(0.0));
+               Value greater =
+                   arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::OGT,
+                                         e.load(rows, at), e.scalar(0.0));
                return {arith::AndIOp::create(e.b, e.loc, state[0], greater)};
              })
           .front();

@@ -136,8 +136,9 @@ struct LowerFeaturesPass
 
   void runOnOperation() override {
     if (vectorBits != 128 && vectorBits != 256 && vectorBits != 512) {
-      getOperation().emitError("expected vector-bits 128, 256 or 512, but got ")
-          << vectorBits;
+      getOperation().emitError(
+          "expected vector-bits of 128, 256 or 512, but got ")
+          << vectorBits.getValue();
       return signalPassFailure();
     }
     SmallVector<Operation *> ops;

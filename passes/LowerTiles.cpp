@@ -216,7 +216,7 @@ struct LowerTiles : mlir::ropegrad::impl::LowerTilesBase<LowerTiles> {
     if (vectorBits != 128 && vectorBits != 256 && vectorBits != 512) {
       getOperation().emitError("expected vector-bits of 128, 256 or 512, but "
                                "got ")
-          << vectorBits;
+          << vectorBits.getValue();
       return signalPassFailure();
     }
     SmallVector<TilesOp> ops;

@@ -32,7 +32,9 @@ public:
   /// Monomials of degree exactly k in the first m variables: C(m+k-1, k).
   static int64_t prefix(unsigned k, int64_t m);
   /// Index of the first monomial of degree k.
-  int64_t offset(unsigned k) const { return k ? binomial(variables + k - 1, k - 1) : 0; }
+  int64_t offset(unsigned k) const {
+    return k ? binomial(variables + k - 1, k - 1) : 0;
+  }
 
   /// Exponents of every monomial, in order (small sizes: tests, tables).
   std::vector<std::vector<unsigned>> exponents() const;

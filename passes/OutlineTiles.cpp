@@ -162,7 +162,7 @@ private:
       bool online = isa<ShiftRowsOp>(op) && l &&
                     l.getMatrix() == op->getOperand(0) &&
                     operand == op->getOperand(1);
-      unsigned own = online            ? valueLevel(operand) - 1
+      unsigned own = online              ? valueLevel(operand) - 1
                      : isMatrix(operand) ? onlineLevel(operand)
                                          : valueLevel(operand);
       level = std::max(level, own);

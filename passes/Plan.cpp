@@ -45,7 +45,7 @@ struct PlanPass : impl::PlanBase<PlanPass> {
   void runOnOperation() final {
     if (threads < 1) {
       getOperation().emitError("expected threads to be at least 1, but got ")
-          << threads;
+          << threads.getValue();
       return signalPassFailure();
     }
     getOperation().walk([&](func::FuncOp function) {

@@ -9,8 +9,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Planner.h"
-#include "passes/CostModel.h"
 #include "dialect/Format.h"
+#include "passes/CostModel.h"
 #include "passes/Polynomial.h"
 
 #include <algorithm>

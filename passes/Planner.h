@@ -12,8 +12,8 @@
 #ifndef ROPEGRAD_PASSES_PLANNER_H
 #define ROPEGRAD_PASSES_PLANNER_H
 
-#include "passes/Approximation.h"
 #include "dialect/Problem.h"
+#include "passes/Approximation.h"
 
 #include <optional>
 #include <string>
@@ -33,7 +33,7 @@ struct Alternative {
 };
 
 struct Plan {
-  Route route = Route::Exact; ///< never Auto
+  Route route = Route::Exact;                 ///< never Auto
   std::optional<Approximation> approximation; ///< exp on an almost-linear route
   std::optional<unsigned> degree; ///< of p or of the polynomial similarity
   Fit fit = Fit::Minimax;

@@ -9,8 +9,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Polynomial.h"
-#include "passes/CostModel.h"
 #include "dialect/Format.h"
+#include "passes/CostModel.h"
 #include "passes/Monomials.h"
 #include "passes/Planner.h"
 

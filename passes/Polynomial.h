@@ -12,8 +12,8 @@
 #ifndef ROPEGRAD_PASSES_POLYNOMIAL_H
 #define ROPEGRAD_PASSES_POLYNOMIAL_H
 
-#include "passes/Approximation.h"
 #include "dialect/Problem.h"
+#include "passes/Approximation.h"
 
 #include <string>
 

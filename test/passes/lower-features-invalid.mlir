@@ -1,4 +1,6 @@
 // RUN: ropegrad-opt %s --ropegrad-lower-features -split-input-file -verify-diagnostics
+// RUN: not ropegrad-opt %s --ropegrad-lower-features=vector-bits=96 2>&1 | FileCheck %s
+// CHECK: expected vector-bits of 128, 256 or 512, but got 96
 
 func.func @strided(%x: memref<1x1x8x2xf32, strided<[32, 32, 4, 1]>>, %G: memref<1x1x3x2xf32>, %N: memref<1x1x8x2xf32>) {
   // expected-error @+1 {{expected an identity layout, but got}}

@@ -1,4 +1,6 @@
 // RUN: ropegrad-opt %s --ropegrad-lower-tiles -verify-diagnostics -split-input-file
+// RUN: not ropegrad-opt %s --ropegrad-lower-tiles=vector-bits=96 2>&1 | FileCheck %s
+// CHECK: expected vector-bits of 128, 256 or 512, but got 96
 
 func.func @strided(%u: memref<1x1x8x4xf32, strided<[64, 64, 8, 1]>>, %y: memref<1x1x8xf32>) {
   // expected-error@+1 {{expected contiguous buffers, but got 'memref<1x1x8x4xf32, strided<[64, 64, 8, 1]>>'}}

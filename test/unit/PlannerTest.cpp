@@ -8,8 +8,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "passes/CostModel.h"
 #include "passes/Planner.h"
+#include "passes/CostModel.h"
 
 #include "llvm/Support/JSON.h"
 
@@ -91,8 +91,8 @@ TEST(Planner, PicksExactWhereFeaturesCostMore) {
 TEST(Planner, CrossoverFollowsTheCostModel) {
   // 12 n M (d+1) at one rate against 14 n^2 d at the other; M = 495, d = 8.
   CostModel model;
-  double crossover = 12.0 * 495 * 9 / (14.0 * 8) * model.exactGFlops /
-                     model.featuresGFlops;
+  double crossover =
+      12.0 * 495 * 9 / (14.0 * 8) * model.exactGFlops / model.featuresGFlops;
   EXPECT_EQ(planOf(problem(int64_t(crossover * 0.98), 8, 0.5, 1e-3)).route,
             Route::Exact);
   EXPECT_EQ(planOf(problem(int64_t(crossover * 1.02), 8, 0.5, 1e-3)).route,

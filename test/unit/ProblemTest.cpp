@@ -282,8 +282,7 @@ TEST(Validate, TypesAndGradients) {
                     "Y, X, A1, A2, A3, W, bias, but got 'Q'"},
        {wrt({"X1", "X1"}),
         "expected distinct names in wrt, but got 'X1' twice"},
-       {wrt({"W"}),
-        "expected position general for W in wrt, but got rotary"},
+       {wrt({"W"}), "expected position general for W in wrt, but got rotary"},
        {wrt({"bias"}),
         "expected a learned bias for bias in wrt, but got none"}});
   expectRefusals(attention(),

@@ -98,8 +98,8 @@ private:
   Value *hasNotFinite(const ArgInfo &arg, Value *array) {
     bool isDouble = arg.dtype == DType::F64;
     Type *bits = isDouble ? b.getInt64Ty() : b.getInt32Ty();
-    Constant *mask = ConstantInt::get(
-        bits, isDouble ? 0x7ff0000000000000ull : 0x7f800000ull);
+    Constant *mask = ConstantInt::get(bits, isDouble ? 0x7ff0000000000000ull
+                                                     : 0x7f800000ull);
     uint64_t count = 1;
     for (int64_t size : arg.shape)
       count *= static_cast<uint64_t>(size);

@@ -122,7 +122,8 @@ std::string translate(mlir::ModuleOp module, Target &target, KernelInfo &info,
                       std::unique_ptr<Module> &result) {
   DiagnosticText diagnostics(module.getContext());
   for (FunctionInfo &function : info.functions) {
-    StringRef body = StringRef(function.symbol).drop_front(info.name.size() + 1);
+    StringRef body =
+        StringRef(function.symbol).drop_front(info.name.size() + 1);
     auto op = module.lookupSymbol<mlir::LLVM::LLVMFuncOp>(body);
     if (!op)
       return "expected the pipeline to leave a function " + body.str();
@@ -135,7 +136,8 @@ std::string translate(mlir::ModuleOp module, Target &target, KernelInfo &info,
     return diagnostics.orElse("expected the module to translate to LLVM IR");
   SmallVector<Function *> bodies;
   for (const FunctionInfo &function : info.functions) {
-    StringRef name = StringRef(function.symbol).drop_front(info.name.size() + 1);
+    StringRef name =
+        StringRef(function.symbol).drop_front(info.name.size() + 1);
     Function *body = result->getFunction(name);
     if (!body || body->arg_size() != function.args.size() + 1)
       return "expected " + name.str() + " to take " +

@@ -91,12 +91,12 @@ private:
     SourceMgr sources;
     sources.AddNewSourceBuffer(std::move(*file), SMLoc());
     std::string message;
-    mlir::ScopedDiagnosticHandler handler(
-        &context, [&](mlir::Diagnostic &diagnostic) {
-          if (message.empty())
-            message = located(diagnostic);
-          return mlir::success();
-        });
+    mlir::ScopedDiagnosticHandler handler(&context,
+                                          [&](mlir::Diagnostic &diagnostic) {
+                                            if (message.empty())
+                                              message = located(diagnostic);
+                                            return mlir::success();
+                                          });
     auto parsed = mlir::parseSourceFile<mlir::ModuleOp>(sources, &context);
     if (!parsed)
       return message.empty() ? "expected MLIR in " + options.input : message;
@@ -109,16 +109,15 @@ private:
 
   std::string located(mlir::Diagnostic &diagnostic) {
     std::string text = options.input;
-    if (auto at =
-            dyn_cast<mlir::FileLineColLoc>(diagnostic.getLocation()))
+    if (auto at = dyn_cast<mlir::FileLineColLoc>(diagnostic.getLocation()))
       text += ":" + std::to_string(at.getLine()) + ":" +
               std::to_string(at.getColumn());
     return text + ": " + diagnostic.str();
   }
 
   std::string emitMlir() {
-    if (std::string error = runPipeline(*module, target, kKernelThreads,
-                                        options.emitLevel);
+    if (std::string error =
+            runPipeline(*module, target, kKernelThreads, options.emitLevel);
         !error.empty())
       return error;
     std::string text;
@@ -136,16 +135,15 @@ private:
     LLVMContext llvmContext;
     std::unique_ptr<Module> code;
     bool standalone = options.emit == EmitKind::SharedLibrary;
-    if (std::string error = translate(*module, target, info, standalone,
-                                      llvmContext, code);
+    if (std::string error =
+            translate(*module, target, info, standalone, llvmContext, code);
         !error.empty())
       return error;
     CodeKind kind = options.emit == EmitKind::LLVMIR     ? CodeKind::IR
                     : options.emit == EmitKind::Assembly ? CodeKind::Assembly
                                                          : CodeKind::Object;
     std::string text;
-    if (std::string error = emitCode(*code, target, kind, text);
-        !error.empty())
+    if (std::string error = emitCode(*code, target, kind, text); !error.empty())
       return error;
     return options.writesHeader() ? writeKernel(info, text) : writeText(text);
   }

@@ -104,8 +104,7 @@ std::vector<FunctionInfo> kernelFunctions(const Problem &p, StringRef name,
   std::string prefix = name.str() + "_";
   if (p.entry == Entry::LossGradient)
     return {makeFunction(p, prefix + "loss_gradient", lossInputs(p),
-                         {{"loss", {}}}, true,
-                         reportsRadius)};
+                         {{"loss", {}}}, true, reportsRadius)};
   Variables outputs{{"O", {p.batch, p.heads, p.n, p.d}}};
   std::vector<FunctionInfo> functions{
       makeFunction(p, prefix + "forward", attentionInputs(p, false), outputs,

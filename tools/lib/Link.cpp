@@ -59,8 +59,10 @@ std::string linkShared(StringRef objectPath, StringRef outputPath,
     }
   }
   std::vector<std::string> arguments = {
-      "ld.lld", "-shared", "--as-needed", "--build-id=none", "--hash-style=gnu",
-      "--version-script=" + script.str().str(), objectPath.str(), "-o",
+      "ld.lld",           "-shared",
+      "--as-needed",      "--build-id=none",
+      "--hash-style=gnu", "--version-script=" + script.str().str(),
+      objectPath.str(),   "-o",
       outputPath.str()};
   // A sanitizer's runtime is in the program that loads the kernel.
   if (StringRef(ROPEGRAD_SANITIZER).empty())

@@ -151,7 +151,8 @@ struct FunctionBuilder {
     for (const ArgInfo &arg : info.args) {
       bool isInput = arg.role == ArgRole::In;
       (isInput ? inputs : outputs)
-          .push_back(RankedTensorType::get(arg.shape, elementType(b, arg.dtype)));
+          .push_back(
+              RankedTensorType::get(arg.shape, elementType(b, arg.dtype)));
       (isInput ? inputNames : outputNames).push_back(arg.name);
     }
     Location loc = b.getUnknownLoc();

@@ -85,8 +85,8 @@ std::string makeTarget(StringRef cpu, Target &target) {
   Triple triple(kTriple);
   const llvm::Target *registered = TargetRegistry::lookupTarget(triple, error);
   if (!registered)
-    return "expected LLVM to support " + target.triple + ", but it says: " +
-           error;
+    return "expected LLVM to support " + target.triple +
+           ", but it says: " + error;
   TargetOptions options;
   options.AllowFPOpFusion = FPOpFusion::Fast;
   target.machine.reset(registered->createTargetMachine(

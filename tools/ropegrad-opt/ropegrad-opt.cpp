@@ -24,6 +24,6 @@ int main(int argc, char **argv) {
   mlir::registerAllExtensions(registry);
   registry.insert<mlir::ropegrad::RopeGradDialect>();
   mlir::ropegrad::registerBufferization(registry);
-  return mlir::asMainReturnCode(mlir::MlirOptMain(
-      argc, argv, "RopeGrad optimizer driver\n", registry));
+  return mlir::asMainReturnCode(
+      mlir::MlirOptMain(argc, argv, "RopeGrad optimizer driver\n", registry));
 }
