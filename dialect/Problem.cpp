@@ -11,6 +11,7 @@
 #include "dialect/Problem.h"
 
 #include <algorithm>
+#include <tuple>
 
 namespace ropegrad {
 
@@ -86,6 +87,17 @@ const char *toString(Fit fit) {
     break;
   }
   return "minimax";
+}
+
+bool Problem::operator==(const Problem &other) const {
+  auto fields = [](const Problem &p) {
+    return std::tie(p.entry, p.n, p.d, p.channels, p.batch, p.heads, p.kvHeads,
+                    p.scale, p.position, p.layout, p.base, p.support, p.mask,
+                    p.window, p.alibi, p.learnedBias, p.biasPerHead,
+                    p.similarity, p.dtype, p.wrt, p.bound, p.radius,
+                    p.tolerance, p.route, p.degree, p.fit, p.sigma);
+  };
+  return fields(*this) == fields(other);
 }
 
 bool Problem::wants(const std::string &name) const {

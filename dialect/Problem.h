@@ -77,6 +77,8 @@ struct Problem {
   Fit fit = Fit::Minimax;
   std::optional<double> sigma; ///< deviation of the weighted fit; default R/3
 
+  bool operator==(const Problem &other) const;
+
   bool isExp() const { return similarity.empty(); }
   bool wants(const std::string &name) const;
   bool needsGradient() const { return !wrt.empty(); }

@@ -112,7 +112,9 @@ def RopeGrad_PlanAttr : RopeGrad_Attr<"Plan", "plan"> {
   let description = [{
     `#ropegrad.plan<route = features, degree = 4 : i64, fit = minimax, radius = 5.0e-1 : f64>`:
     `radius` is the interval fitted and proved (radius_limit), `delta` and
-    `delta_prime` bound the relative errors of p and p' on it, `features` is M.
+    `delta_prime` bound the relative errors of p and p' on it, `features` is M;
+    `gradient = true` asks for the fit that minimises both errors together, in
+    the forward pass too, so that a loss and its gradient agree.
   }];
   let parameters = (ins
     EnumParameter<RopeGrad_Route>:$route,
@@ -125,7 +127,8 @@ def RopeGrad_PlanAttr : RopeGrad_Attr<"Plan", "plan"> {
     OptionalParameter<"::mlir::IntegerAttr">:$features,
     OptionalParameter<"::mlir::FloatAttr">:$flops,
     OptionalParameter<"::mlir::FloatAttr">:$bytes,
-    OptionalParameter<"::mlir::FloatAttr">:$predicted_ms);
+    OptionalParameter<"::mlir::FloatAttr">:$predicted_ms,
+    OptionalParameter<"::mlir::BoolAttr">:$gradient);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
 }

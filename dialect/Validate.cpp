@@ -117,15 +117,13 @@ std::string checkElements(const Problem &p) {
 std::string checkGeneralSupport(const Problem &p) {
   if (p.support.empty())
     return expected("a support for position general", "none");
-  std::set<SupportEntry> seen;
-  for (const SupportEntry &entry : p.support) {
+  // An entry may come twice (as with d = 1 in a cyclic band): its columns of W
+  // add up.
+  for (const SupportEntry &entry : p.support)
     if (entry.first < 0 || entry.first >= p.d || entry.second < 0 ||
         entry.second >= p.d)
       return expected("support entries from 0:0 to " + text({p.d - 1, p.d - 1}),
                       text(entry));
-    if (!seen.insert(entry).second)
-      return expected("distinct support entries", text(entry) + " twice");
-  }
   return "";
 }
 
@@ -179,6 +177,12 @@ std::string checkSimilarity(const Problem &p) {
   for (double coefficient : p.similarity) {
     if (!std::isfinite(coefficient))
       return expected("similarity coefficients to be finite",
+                      format(coefficient));
+    double size = std::abs(coefficient);
+    if (p.dtype == DType::F32 && size != 0.0 &&
+        !(size >= std::numeric_limits<float>::min() &&
+          size <= std::numeric_limits<float>::max()))
+      return expected("similarity coefficients that f32 can hold",
                       format(coefficient));
     zero = zero && coefficient == 0.0;
   }

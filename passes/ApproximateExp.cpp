@@ -118,8 +118,8 @@ struct ApproximateExpPass : impl::ApproximateExpBase<ApproximateExpPass> {
   }
 
 private:
-  /// One polynomial per logits: where any exponential of it is a derivative,
-  /// the fit minimises the errors of p and p' together.
+  /// One polynomial per logits: where the plan asks for it or any exponential
+  /// of it is a derivative, the fit minimises the errors of p and p' together.
   LogicalResult collect(DenseMap<Value, ::ropegrad::Approximation> &fits,
                         SmallVectorImpl<LogitsOp> &approximated) {
     llvm::MapVector<Value, std::pair<ExpOp, bool>> wanted;
@@ -129,7 +129,8 @@ private:
         return;
       auto &entry = wanted[shift.getMatrix()];
       entry.first = op;
-      entry.second |= op.getOrder() == 1;
+      BoolAttr both = op.getPlan()->getGradient();
+      entry.second |= op.getOrder() == 1 || (both && both.getValue());
     });
     for (auto &[matrix, entry] : wanted) {
       auto [op, gradient] = entry;

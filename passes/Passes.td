@@ -16,8 +16,9 @@ def Plan : Pass<"ropegrad-plan", "::mlir::ModuleOp"> {
     the data or the request allow nothing else, otherwise the cheapest
     admissible route with the smallest degree whose proved error meets the
     tolerance (Lemma 3.4, Theorem 7.1). A forced `route`, `degree` or `fit` is
-    honoured, or refused with the reason. All problems of one function are
-    planned as one, so that forward pass and gradient share a polynomial.
+    honoured, or refused with the reason. Ops of one module that pose the same
+    problem are planned as one, so that forward pass and gradient share a
+    polynomial.
 
     ```mlir
     ropegrad.attention(%Q, %K, %V) {scale = 0.25 : f64, radius = 0.5 : f64, tolerance = 0.01 : f64} ...

@@ -36,7 +36,8 @@ PlanAttr toAttribute(MLIRContext *context, const ::ropegrad::Plan &plan,
       fit ? floatAttr(b, fit->bounds.delta) : FloatAttr(),
       fit ? floatAttr(b, fit->bounds.deltaPrime) : FloatAttr(),
       integer(plan.features), floatAttr(b, plan.flops),
-      floatAttr(b, plan.bytes), floatAttr(b, plan.predictedMs));
+      floatAttr(b, plan.bytes), floatAttr(b, plan.predictedMs),
+      fit ? b.getBoolAttr(problem.needsGradient()) : BoolAttr());
 }
 
 struct PlanPass : impl::PlanBase<PlanPass> {
@@ -48,31 +49,35 @@ struct PlanPass : impl::PlanBase<PlanPass> {
           << threads.getValue();
       return signalPassFailure();
     }
-    getOperation().walk([&](func::FuncOp function) {
-      if (failed(planFunction(function)))
-        signalPassFailure();
-    });
+    SmallVector<ProblemOpInterface> ops;
+    getOperation().walk([&](ProblemOpInterface op) { ops.push_back(op); });
+    for (ProblemOpInterface op : ops)
+      if (failed(plan(op, ops)))
+        return signalPassFailure();
   }
 
-  /// Forward pass and gradient of one function share a polynomial, so all its
-  /// problems are planned for every gradient that any of them asks for.
-  LogicalResult planFunction(func::FuncOp function) {
+  /// Ops of one module that pose the same problem are planned as one, for every
+  /// gradient that any of them asks for: the forward pass of a kernel and its
+  /// gradient must share route and polynomial.
+  LogicalResult plan(ProblemOpInterface op, ArrayRef<ProblemOpInterface> ops) {
+    ::ropegrad::Problem problem = op.getProblem();
+    problem.wrt.clear();
     std::vector<std::string> wrt;
-    SmallVector<ProblemOpInterface> problems;
-    function.walk([&](ProblemOpInterface op) {
-      problems.push_back(op);
-      for (const std::string &name : op.getProblem().wrt)
+    for (ProblemOpInterface other : ops) {
+      ::ropegrad::Problem same = other.getProblem();
+      std::vector<std::string> names = std::move(same.wrt);
+      same.wrt.clear();
+      if (!(same == problem))
+        continue;
+      for (std::string &name : names)
         if (llvm::find(wrt, name) == wrt.end())
-          wrt.push_back(name);
-    });
-    for (ProblemOpInterface op : problems) {
-      ::ropegrad::Problem problem = op.getProblem();
-      problem.wrt = wrt;
-      ::ropegrad::PlanResult result = ::ropegrad::makePlan(problem, threads);
-      if (!result.plan)
-        return op->emitError(result.error);
-      op->setAttr("plan", toAttribute(&getContext(), *result.plan, problem));
+          wrt.push_back(std::move(name));
     }
+    problem.wrt = std::move(wrt);
+    ::ropegrad::PlanResult result = ::ropegrad::makePlan(problem, threads);
+    if (!result.plan)
+      return op->emitError(result.error);
+    op->setAttr("plan", toAttribute(&getContext(), *result.plan, problem));
     return success();
   }
 };

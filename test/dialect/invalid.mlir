@@ -235,15 +235,6 @@ func.func @attention_c7_range(%q: tensor<1x2x8x4xf32>, %k: tensor<1x1x8x4xf32>, 
 
 // -----
 
-// C7: a support has distinct pairs
-func.func @attention_c7_twice(%q: tensor<1x2x8x4xf32>, %k: tensor<1x1x8x4xf32>, %v: tensor<1x1x8x4xf32>, %w: tensor<15x2xf32>) {
-  // expected-error @+1 {{expected distinct support entries, but got 0:1 twice}}
-  %0 = ropegrad.attention(%q, %k, %v) position(%w) {position = #ropegrad.general<[0, 1, 0, 1]>, scale = 0.5 : f64} : (tensor<1x2x8x4xf32>, tensor<1x1x8x4xf32>, tensor<1x1x8x4xf32>, tensor<15x2xf32>) -> tensor<1x2x8x4xf32>
-  return
-}
-
-// -----
-
 // C7: a support of no position is a permutation of the diagonal
 func.func @attention_c7_order(%q: tensor<1x2x8x4xf32>, %k: tensor<1x1x8x4xf32>, %v: tensor<1x1x8x4xf32>) {
   // expected-error @+1 {{expected the support to be a permutation of that of none position (with 0:0), but got 0:1}}

@@ -204,8 +204,6 @@ TEST(Validate, Position) {
         "expected support entries from 0:0 to 3:3, but got 0:4"},
        {general({{-1, 0}}),
         "expected support entries from 0:0 to 3:3, but got -1:0"},
-       {general({{1, 2}, {1, 2}}),
-        "expected distinct support entries, but got 1:2 twice"},
        {[](Problem &p) { p.support = {{0, 0}}; },
         "expected the support to be a permutation of that of rotary position "
         "(8 entries), but got 1 entries"},
