@@ -15,6 +15,8 @@
 
 #include <stddef.h>
 
+/* NOLINTBEGIN(readability-identifier-naming): names as C has them */
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -94,5 +96,7 @@ void ropegrad_close(ropegrad_kernel *kernel);
 #ifdef __cplusplus
 }
 #endif
+
+/* NOLINTEND(readability-identifier-naming) */
 
 #endif /* ROPEGRAD_RUNTIME_ROPEGRAD_RUNTIME_H */
