@@ -83,7 +83,6 @@ FLAGS = {
     "--position general --support 4:0": ("support", "4"),
     "--position general --support -1:0": ("support", "-1"),
     "--position general --support 0": ("support",),
-    "--position general --support 0:0,0:0": ("support",),
     "--position rotary --support 0:2,2:0": ("support", "rotary"),
     "--position none --support 0:1": ("support", "none"),
     # Unknown names.
