@@ -66,7 +66,9 @@ Rotary::Rotary(Emitter &emitter, Operation *anchor, int64_t n, int64_t d,
     int64_t plane = step * half + maxWidth;
     std::vector<double> values(2 * plane);
     for (int64_t at = 0; at < step * half; ++at) {
-      long double angle = at / half * frequency(at % half, d, base);
+      int64_t row = at / half;
+      long double angle =
+          static_cast<long double>(row) * frequency(at % half, d, base);
       values[at] = std::cos(angle);
       values[plane + at] = std::sin(angle);
     }

@@ -333,7 +333,7 @@ INSTANTIATE_TEST_SUITE_P(
 class WithFile : public testing::Test {
 protected:
   void SetUp() override {
-    llvm::sys::fs::createUniqueDirectory("ropegrad-test", folder);
+    (void)llvm::sys::fs::createUniqueDirectory("ropegrad-test", folder);
     llvm::SmallString<128> path(folder);
     llvm::sys::path::append(path, "problem.json");
     file = std::string(path);
@@ -345,7 +345,7 @@ protected:
               [2,2],[2,3],[3,2],[3,3]]})";
   }
 
-  void TearDown() override { llvm::sys::fs::remove_directories(folder); }
+  void TearDown() override { (void)llvm::sys::fs::remove_directories(folder); }
 
   std::string run(Arguments flags) {
     flags.insert(flags.begin(), {file.c_str(), "--plan"});

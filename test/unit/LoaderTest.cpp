@@ -73,6 +73,7 @@ protected:
     writeFile(prefix + ".c", source);
     std::string command = std::string(TEST_CC) + " -O1 " + flags + " -o '" +
                           prefix + ".o' '" + prefix + ".c'";
+    // NOLINTNEXTLINE(bugprone-command-processor): the command is our own.
     EXPECT_EQ(std::system(command.c_str()), 0) << command;
     return readFile(prefix + ".o");
   }

@@ -73,6 +73,7 @@ KernelInfo kernel(const Problem &problem, const char *name) {
 
 std::string names(const FunctionInfo &function) {
   std::vector<std::string> list;
+  list.reserve(function.args.size());
   for (const ArgInfo &arg : function.args)
     list.push_back(arg.name);
   return llvm::join(list, " ");
@@ -188,12 +189,12 @@ std::optional<int> compile(StringRef compiler, StringRef suffix,
     return std::nullopt;
   llvm::SmallString<128> path;
   int descriptor;
-  llvm::sys::fs::createTemporaryFile("header", suffix, descriptor, path);
+  (void)llvm::sys::fs::createTemporaryFile("header", suffix, descriptor, path);
   llvm::raw_fd_ostream(descriptor, /*shouldClose=*/true) << code;
   int status = llvm::sys::ExecuteAndWait(
       *program, {compiler, standard, "-Wall", "-Wextra", "-pedantic", "-Werror",
                  "-fsyntax-only", path.str()});
-  llvm::sys::fs::remove(path);
+  (void)llvm::sys::fs::remove(path);
   return status;
 }
 

@@ -21,8 +21,10 @@ namespace {
 /// A folder that goes away with its files.
 class Folder {
 public:
-  Folder() { llvm::sys::fs::createUniqueDirectory("ropegrad-test", path); }
-  ~Folder() { llvm::sys::fs::remove_directories(path); }
+  Folder() {
+    (void)llvm::sys::fs::createUniqueDirectory("ropegrad-test", path);
+  }
+  ~Folder() { (void)llvm::sys::fs::remove_directories(path); }
 
   std::string file(StringRef name) const {
     llvm::SmallString<128> result(path);

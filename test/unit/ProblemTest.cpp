@@ -191,7 +191,7 @@ TEST(Validate, Sizes) {
 }
 
 TEST(Validate, Position) {
-  auto general = [](std::vector<SupportEntry> support) {
+  auto general = [](const std::vector<SupportEntry> &support) {
     return [support](Problem &p) {
       p.position = Position::General;
       p.support = support;
@@ -267,7 +267,7 @@ TEST(Validate, Numbers) {
 }
 
 TEST(Validate, TypesAndGradients) {
-  auto wrt = [](std::vector<std::string> names) {
+  auto wrt = [](const std::vector<std::string> &names) {
     return [names](Problem &p) { p.wrt = names; };
   };
   expectRefusals(

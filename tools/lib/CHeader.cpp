@@ -207,6 +207,7 @@ std::string parameter(const ArgInfo &arg) {
 
 void writePrototype(raw_ostream &os, const FunctionInfo &function) {
   std::vector<std::string> parameters;
+  parameters.reserve(function.args.size() + 3);
   for (const ArgInfo &arg : function.args)
     parameters.push_back(parameter(arg));
   parameters.insert(

@@ -54,7 +54,7 @@ std::string helpText() {
       "(manifest).\n";
   SmallVector<StringRef> order;
   std::map<StringRef, std::string> groups;
-  auto add = [&](StringRef group, std::string line) {
+  auto add = [&](StringRef group, const std::string &line) {
     if (!groups.count(group))
       order.push_back(group);
     groups[group] += line;

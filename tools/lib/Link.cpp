@@ -48,7 +48,7 @@ std::string linkShared(StringRef objectPath, StringRef outputPath,
   int descriptor = -1;
   if (sys::fs::createTemporaryFile("ropegrad", "ver", descriptor, script))
     return "expected a temporary file for the linker, but cannot create one";
-  scope_exit removeScript([&] { sys::fs::remove(script); });
+  scope_exit removeScript([&] { (void)sys::fs::remove(script); });
   {
     raw_fd_ostream stream(descriptor, /*shouldClose=*/true);
     stream << versionScript(symbols);
@@ -71,6 +71,7 @@ std::string linkShared(StringRef objectPath, StringRef outputPath,
     if (std::string path = findLibrary(name); !path.empty())
       arguments.push_back(path);
   std::vector<const char *> pointers;
+  pointers.reserve(arguments.size());
   for (const std::string &argument : arguments)
     pointers.push_back(argument.c_str());
   std::string errors;

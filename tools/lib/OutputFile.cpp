@@ -98,7 +98,7 @@ std::string OutputFiles::commit() {
     if (!error)
       continue;
     for (size_t done = 0; done < i; ++done)
-      sys::fs::remove(files[done].path);
+      (void)sys::fs::remove(files[done].path);
     std::string path = files[i].path;
     discard();
     return cannotWrite(path, error.message());
@@ -111,7 +111,7 @@ std::string OutputFiles::commit() {
 
 void OutputFiles::discard() {
   for (const File &file : files) {
-    sys::fs::remove(file.temporary);
+    (void)sys::fs::remove(file.temporary);
     sys::DontRemoveFileOnSignal(file.temporary);
   }
   files.clear();

@@ -62,9 +62,9 @@ PendingFiles::~PendingFiles() {
   if (committed)
     return;
   for (const std::string &name : names)
-    sys::fs::remove(temporaryPath(name));
+    (void)sys::fs::remove(temporaryPath(name));
   if (createdFolder)
-    sys::fs::remove(folder);
+    (void)sys::fs::remove(folder);
 }
 
 std::string PendingFiles::createFolder() {
