@@ -98,7 +98,7 @@ def main():
     print("""
 error: the worst relative error (Frobenius norm) of loss or O and every gradient
 against the float64 reference, all entries compared; limit: 3e-5 (exact, f32) or
-4 x tolerance. ms: forward and gradient, best of the runs, warm, all threads.
+4 x tolerance. ms: forward and gradient, best of the runs, warm.
 speed-up: against exact on the same problem.""")
     return 0 if good else 1
 
