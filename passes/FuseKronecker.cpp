@@ -10,6 +10,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Algebra.h"
+#include "passes/Monomials.h"
 #include "passes/RowScaling.h"
 
 #include "mlir/Transforms/CSE.h"
@@ -48,9 +49,8 @@ struct FeatureBuilder {
 
   RankedTensorType coefficientType(Value k, Value factor, int64_t heads) {
     auto x = cast<RankedTensorType>(k.getType());
-    int64_t d = x.getDimSize(3), m = 1;
-    for (int64_t i = 1; i <= degreeOf(polynomial); ++i)
-      m = m * (d + i) / i;
+    int64_t m =
+        ::ropegrad::Monomials(x.getDimSize(3), degreeOf(polynomial)).size();
     return RankedTensorType::get(
         {x.getDimSize(0), heads, m,
          cast<RankedTensorType>(factor.getType()).getDimSize(3)},

@@ -28,7 +28,7 @@ extern "C" {
 enum ropegrad_status {
   ROPEGRAD_OK = 0,
   /** The logit radius of the inputs is larger than the one the kernel was
-      proved for: no output was computed, radius_found was written. */
+      proved for: radius_found was written, the outputs are unspecified. */
   ROPEGRAD_RADIUS_EXCEEDED = 1,
   ROPEGRAD_WORKSPACE_TOO_SMALL = 2,
   ROPEGRAD_NULL_POINTER = 3,

@@ -21,8 +21,8 @@ const char *const kStatusCodes = R"(#ifndef ROPEGRAD_STATUS
 /* What every kernel of RopeGrad returns. */
 enum ropegrad_status {
   ROPEGRAD_OK = 0,
-  /* The logits may exceed the radius that the kernel was compiled for: nothing
-   * was computed, *radius_found says what was found. */
+  /* The logits may exceed the radius that the kernel was compiled for:
+   * *radius_found says what was found. */
   ROPEGRAD_RADIUS_EXCEEDED = 1,
   /* workspace_bytes is less than the function's _workspace_bytes(). */
   ROPEGRAD_WORKSPACE_TOO_SMALL = 2,
@@ -49,6 +49,8 @@ const char *const kContract = R"(/*
  * - workspace is scratch memory, aligned to 64 bytes, of at least as many bytes
  *   as the function's _workspace_bytes() says; nothing in it need be kept
  *   between calls.
+ * - Where the status is not 0 the outputs are unspecified: they may have served
+ *   as scratch.
  * - threads, at least 1, limits the threads that the call uses; the kernels of
  *   this version use the calling thread only.
  * - No global state: calls may run at the same time in several threads, if
