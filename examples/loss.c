@@ -7,7 +7,7 @@
 // Computes the loss of RoPE attention and its gradient for made-up data:
 //
 //   ropegrad-compile --n 64 --d 8 -o K.o
-//   cc loss.c K.o -lm -lpthread -o loss && ./loss
+//   cc loss.c K.o -lm -l:libomp.so.5 -o loss && ./loss
 //
 // K.h, which ropegrad-compile writes beside K.o, documents every function.
 //
@@ -18,7 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { N = 64, D = 8 };
+enum { N = 64, D = 8, THREADS = 2 };
 
 // Fills an array with multiples of 1/64 in [-3/4, 3/4], different per seed.
 static void fill(float *array, int count, int seed) {
@@ -36,14 +36,14 @@ int main(void) {
     fill(inputs[i], i < 4 ? N * D : D * D, i);
 
   // aligned_alloc wants a size that is a multiple of the alignment.
-  size_t bytes = (K_loss_gradient_workspace_bytes() + 64) / 64 * 64;
+  size_t bytes = (K_loss_gradient_workspace_bytes(THREADS) + 63) / 64 * 64;
   void *workspace = aligned_alloc(64, bytes);
   if (!workspace) {
     fprintf(stderr, "loss: error: out of memory\n");
     return 1;
   }
   int status = K_loss_gradient(A1, A2, A3, X1, X2, Y, E, &loss, dX1, dX2, dY,
-                               workspace, bytes, 1);
+                               workspace, bytes, THREADS);
   free(workspace);
   if (status != ROPEGRAD_OK) {
     fprintf(stderr, "loss: error: expected status 0, but got %d\n", status);

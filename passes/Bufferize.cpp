@@ -28,16 +28,16 @@ namespace {
 using namespace bufferization;
 
 /// The kernels read contiguous buffers: a strided slice is copied first, unless
-/// the op would write to the copy.
+/// the op would write to the copy, or can read `strided` ones.
 FailureOr<Value> contiguousBuffer(RewriterBase &rewriter, Value tensor,
-                                  bool isWritten,
+                                  bool isWritten, bool strided,
                                   const BufferizationOptions &options,
                                   BufferizationState &state) {
   FailureOr<Value> buffer = getBuffer(rewriter, tensor, options, state);
   if (failed(buffer))
     return failure();
   auto type = cast<MemRefType>(buffer->getType());
-  if (type.getLayout().isIdentity())
+  if (type.getLayout().isIdentity() || strided)
     return buffer;
   if (isWritten)
     return failure();
@@ -84,6 +84,7 @@ struct Model : DstBufferizableOpInterfaceExternalModel<Model<OpTy>, OpTy> {
     for (OpOperand &operand : op->getOpOperands()) {
       FailureOr<Value> buffer = contiguousBuffer(
           rewriter, operand.get(), dps.isDpsInit(&operand) && !handsOn(op),
+          /*strided=*/isa<ExpandOp>(op) && operand.getOperandNumber() == 1,
           options, state);
       if (failed(buffer))
         return op->emitError("expected contiguous buffers");

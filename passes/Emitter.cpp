@@ -297,6 +297,17 @@ void Emitter::when(Value condition, function_ref<void()> body) {
   body();
 }
 
+void Emitter::parallel(Value units, StringRef space,
+                       function_ref<void(Value)> body) {
+  auto loop = scf::ParallelOp::create(b, loc, ValueRange{index(0)},
+                                      ValueRange{units}, ValueRange{index(1)});
+  if (!space.empty())
+    loop->setAttr("ropegrad.space", b.getStringAttr(space));
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  body(loop.getInductionVars()[0]);
+}
+
 func::FuncOp Emitter::kernel(Operation *anchor, StringRef name,
                              TypeRange arguments,
                              function_ref<void(Emitter &, ValueRange)> body) {

@@ -69,7 +69,8 @@ public:
   /// A contiguous static memref as `memref<?xT>`.
   Value flat(Value memref);
   /// Scratch of `size` elements, 64-byte aligned, as `memref<?xT>`; one per
-  /// call of the kernel (ropegrad-pack-workspace moves it into the workspace).
+  /// call of the kernel, or per thread inside `parallel`
+  /// (ropegrad-pack-workspace moves it into the workspace).
   Value scratch(int64_t size);
   Value load(Value buffer, Value at);
   Value load(Value buffer, Value at, int64_t width);
@@ -86,6 +87,10 @@ public:
   loop(Value from, Value to, int64_t step, ValueRange inits,
        function_ref<SmallVector<Value>(Value, ValueRange)> body);
   void when(Value condition, function_ref<void()> body);
+  /// Runs `body` for every unit 0..units-1, in any order and on any thread (a
+  /// scf.parallel). Scratch made in the body is private to the thread. Loops of
+  /// one `space` (empty: none) may be merged: see forRows.
+  void parallel(Value units, StringRef space, function_ref<void(Value)> body);
 
   /// A private, never inlined function of the module, made once per name. All
   /// arguments are `memref<?xT>` or index. `body` gets an emitter inside it.

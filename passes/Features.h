@@ -13,7 +13,7 @@
 #ifndef ROPEGRAD_PASSES_FEATURES_H
 #define ROPEGRAD_PASSES_FEATURES_H
 
-#include "passes/Emitter.h"
+#include "passes/Tall.h"
 
 #include <string>
 #include <vector>
@@ -49,9 +49,21 @@ public:
 
 /// What is common to one op: x (B, H, n, d) against G (B, H', M, w).
 struct FeatureShape {
-  int64_t batch, heads, kvHeads, n, d, w, degree;
+  int64_t batch, heads, kvHeads, n, d, w, degree; ///< n, batch: the largest
   int64_t group() const { return heads / kvHeads; }
 };
+
+/// Rows of a buffer: row i starts at element at + i · stride.
+struct Rows {
+  Value buffer, at, stride;
+
+  Rows from(Emitter &e, Value row) const {
+    return {buffer, e.add(at, e.mul(row, stride)), stride};
+  }
+};
+
+/// The rows of a unit; with `group`, those of the head that it shares.
+Rows rowsOf(Emitter &e, const Tall &tall, const RowUnit &unit);
 
 /// A private constant, reused where an equal one exists, as `memref<?xT>`.
 Value constantIndices(Emitter &e, Operation *anchor, StringRef name,
@@ -69,18 +81,18 @@ inline int64_t registerCount(Emitter &e) {
 
 //===--- blocks of rows (FeaturesBlock.cpp) ---===//
 
-/// block[c·pitch + r] = rows[at + r·width + c] for r < count, 0 from there to
+/// block[c·pitch + r] = element c of row r for r < count, 0 from there to
 /// `padded`, a multiple of the lanes.
 void emitPack(Emitter &e, Operation *anchor, int64_t width, int64_t pitch,
-              Value rows, Value at, Value block, Value blockAt, Value count,
+              const Rows &rows, Value block, Value blockAt, Value count,
               Value padded);
 /// The inverse, for r < count.
 void emitUnpack(Emitter &e, Operation *anchor, int64_t width, int64_t pitch,
-                Value block, Value blockAt, Value rows, Value at, Value count);
+                Value block, Value blockAt, const Rows &rows, Value count);
 /// Packs x and makes the monomials of degree <= stored in block (rows ×
 /// pitch), for the first `vectors` vectors of lanes.
 void emitFeatures(Emitter &e, Operation *anchor, const Features &features,
-                  int64_t pitch, Value x, Value at, Value block, Value count,
+                  int64_t pitch, const Rows &x, Value block, Value count,
                   Value vectors);
 
 /// Loops over segments read from a constant table.
@@ -111,36 +123,49 @@ RegisterTile chooseTile(int64_t columns, int64_t registers, int64_t maxRows,
 void forColumnTiles(Emitter &e, const RegisterTile &tile, int64_t columns,
                     function_ref<void(Value, int64_t, Value)> body);
 
-//===--- the ops; all buffers are flat ---===//
+//===--- the ops ---===//
 
-/// out = Φ(x) G.
+/// out = Φ(x) G; G is (B, H', M, w).
 void emitExpand(Emitter &e, Operation *anchor, const FeatureShape &shape,
-                Value x, Value g, Value out);
+                const RowSpace &space, const Tall &x, const Tall &g,
+                const Tall &out);
 
 /// dx = Σ_μ ⟨u, G_μ⟩ ∇φ_μ(x).
 void emitReverse(Emitter &e, Operation *anchor, const FeatureShape &shape,
-                 Value x, Value g, Value u, Value dx);
+                 const RowSpace &space, const Tall &x, Value g, const Tall &u,
+                 const Tall &dx);
 
-/// G = diag(weights) Φ(x)ᵀ V, heads of a group summed.
+/// G = diag(weights) Φ(x)ᵀ V, heads of a group summed. Every unit of rows has
+/// sums of its own, which are added in the order of the units.
 void emitAccumulate(Emitter &e, Operation *anchor, const FeatureShape &shape,
-                    ArrayRef<double> weights, Value x, Value v, Value g);
+                    const RowSpace &space, ArrayRef<double> weights,
+                    const Tall &x, const Tall &v, Value g);
 
-/// The same for one head at a time, for callers that loop at run time. Partial
-/// sums live in an own order until `finish`; scratch is made once, at once.
+/// The same for the rows of one head, in pieces. Partial sums live in an order
+/// of their own until `finish`.
 class Accumulator {
 public:
-  Accumulator(Emitter &e, Operation *anchor, const FeatureShape &shape);
-  void clear();
-  /// Adds Φ(x)ᵀ V of n rows.
-  void add(Value x, Value xAt, Value v, Value vAt);
+  /// For calls of `add` with up to `rows` rows; makes scratch where it stands.
+  Accumulator(Emitter &e, Operation *anchor, const FeatureShape &shape,
+              int64_t rows);
+  /// Elements of the partial sums, a multiple of the lanes.
+  int64_t sumsSize() const {
+    return (tile.wide + tile.narrow) * slots * slotSize;
+  }
+  /// Makes the scratch that `add` needs; in the loop that calls it.
+  void makeScratch();
+  void clear(Value sums, Value sumsAt);
+  /// Adds Φ(x)ᵀ V of `count` rows to the partial sums.
+  void add(const Rows &x, const Rows &v, Value count, Value sums, Value sumsAt);
   /// g[at + ...] = diag(weights) sums, (M, w) row-major; no weights: 1.
-  void finish(ArrayRef<double> weights, Value g, Value at);
+  void finish(ArrayRef<double> weights, Value sums, Value sumsAt, Value g,
+              Value at);
 
 private:
   void emitTiles(Value phi, Value from, Value length, Value sums, Value sumsAt,
                  Value vectors, int64_t width, Value scaled);
-  void emitBlock(Value x, Value xAt, Value v, Value vAt, Value count,
-                 ValueRange buffers);
+  void emitBlock(const Rows &x, const Rows &v, Value count, Value sums,
+                 Value sumsAt, ValueRange buffers);
   func::FuncOp tileKernel(int64_t rows, int64_t width);
   func::FuncOp scaleKernel(int64_t width);
   std::string name(const Twine &what) const;
@@ -155,7 +180,7 @@ private:
   int64_t slotSize;  ///< elements of one register tile's sums
   int64_t slots = 0; ///< of one column tile
   std::vector<Segment> products;
-  Value sums, phi, columns, scaled;
+  Value phi, columns, scaled;
 };
 
 /// Inputs and output of kronecker_features: q, k (n, d), u, v (n, w), a1, a2
@@ -171,7 +196,7 @@ FailureOr<SmallVector<int64_t>> supportColumns(Attribute position, int64_t d,
                                                ArrayRef<int64_t> support);
 
 void emitKronecker(Emitter &e, Operation *anchor, const FeatureShape &shape,
-                   int64_t channels, ArrayRef<double> weights,
+                   Value n, int64_t channels, ArrayRef<double> weights,
                    Attribute position, ArrayRef<int64_t> columns,
                    int64_t supportSize, const KroneckerOperands &operands);
 

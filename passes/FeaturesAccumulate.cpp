@@ -19,19 +19,25 @@ using namespace mlir::ropegrad;
 
 /// Vectors of a block: enough to hide the tree of additions, as long as the
 /// block's monomials stay within a megabyte of cache.
-static int64_t blockVectors(Emitter &e, const FeatureShape &shape,
+static int64_t blockVectors(Emitter &e, int64_t rows,
                             const Features &features) {
   constexpr int64_t cacheBytes = 1 << 20;
   int64_t row = e.lanes * e.element.getWidth() / 8;
   int64_t fitting =
       std::clamp<int64_t>(cacheBytes / (features.rows * row), 8, 32);
-  return std::min(fitting, (shape.n + e.lanes - 1) / e.lanes);
+  // Blocks of one size: a short last one has the same tree to add.
+  int64_t all = llvm::divideCeil(rows, e.lanes);
+  return llvm::divideCeil(all, llvm::divideCeil(all, fitting));
+}
+
+Rows mlir::ropegrad::rowsOf(Emitter &e, const Tall &tall, const RowUnit &unit) {
+  return {tall.buffer, tall.at(e, unit), tall.rowStride};
 }
 
 Accumulator::Accumulator(Emitter &e, Operation *anchor,
-                         const FeatureShape &shape)
+                         const FeatureShape &shape, int64_t rows)
     : e(e), anchor(anchor), shape(shape), features(shape.d, shape.degree),
-      vectors(blockVectors(e, shape, features)), pitch(vectors * e.lanes),
+      vectors(blockVectors(e, rows, features)), pitch(vectors * e.lanes),
       tile(chooseTile(shape.w, registerCount(e), /*maxRows=*/12,
                       /*overhead=*/0.5, /*perAccumulator=*/2.0 / vectors)),
       slotSize((tile.rows * tile.width + e.lanes - 1) / e.lanes * e.lanes),
@@ -40,7 +46,9 @@ Accumulator::Accumulator(Emitter &e, Operation *anchor,
     segment.slot = slots;
     slots += (segment.length + tile.rows - 1) / tile.rows;
   }
-  sums = e.scratch((tile.wide + tile.narrow) * slots * slotSize);
+}
+
+void Accumulator::makeScratch() {
   phi = e.scratch(features.rows * pitch);
   columns = e.scratch(shape.w * pitch);
   scaled = e.scratch(tile.width * pitch);
@@ -175,50 +183,56 @@ void Accumulator::emitTiles(Value phi, Value from, Value length, Value sums,
   scf::YieldOp::create(e.b, e.loc);
 }
 
-/// Adds `count` rows; buffers are {sums, phi, columns, scaled}.
-void Accumulator::emitBlock(Value x, Value xAt, Value v, Value vAt, Value count,
-                            ValueRange buffers) {
+/// Adds at most a block of rows; buffers are {phi, columns, scaled}.
+void Accumulator::emitBlock(const Rows &x, const Rows &v, Value count,
+                            Value sums, Value sumsAt, ValueRange buffers) {
   Value used = e.div(e.add(count, e.lanes - 1), e.lanes);
-  emitFeatures(e, anchor, features, pitch, x, xAt, buffers[1], count, used);
-  emitPack(e, anchor, shape.w, pitch, v, vAt, buffers[2], e.index(0), count,
+  emitFeatures(e, anchor, features, pitch, x, buffers[0], count, used);
+  emitPack(e, anchor, shape.w, pitch, v, buffers[1], e.index(0), count,
            e.mul(used, e.lanes));
   forColumnTiles(e, tile, shape.w, [&](Value c0, int64_t width, Value number) {
-    Value base = e.mul(number, slots * slotSize);
+    Value base = e.add(sumsAt, e.mul(number, slots * slotSize));
     forSegments(
         e, anchor, name("products"), products,
         [&](Value factor, Value source, Value length, Value, Value slot) {
           e.call(scaleKernel(width),
-                 {buffers[1], e.mul(factor, pitch), buffers[2],
-                  e.mul(c0, pitch), buffers[3], used});
-          emitTiles(buffers[1], e.mul(source, pitch), length, buffers[0],
+                 {buffers[0], e.mul(factor, pitch), buffers[1],
+                  e.mul(c0, pitch), buffers[2], used});
+          emitTiles(buffers[0], e.mul(source, pitch), length, sums,
                     e.add(base, e.mul(slot, slotSize)), used, width,
-                    buffers[3]);
+                    buffers[2]);
         });
   });
 }
 
-void Accumulator::clear() {
-  int64_t size = (tile.wide + tile.narrow) * slots * slotSize;
-  e.loop(0, size, e.lanes,
-         [&](Value at) { e.store(e.splat(0.0, e.lanes), sums, at); });
+void Accumulator::clear(Value sums, Value sumsAt) {
+  e.loop(0, sumsSize(), e.lanes, [&](Value at) {
+    e.store(e.splat(0.0, e.lanes), sums, e.add(sumsAt, at));
+  });
 }
 
-void Accumulator::add(Value x, Value xAt, Value v, Value vAt) {
+void Accumulator::add(const Rows &x, const Rows &v, Value count, Value sums,
+                      Value sumsAt) {
   auto body = [&](Emitter &e, ValueRange a) {
-    e.loop(0, shape.n, pitch, [&](Value i) {
-      Value count = e.min(e.sub(e.index(shape.n), i), e.index(pitch));
-      emitBlock(a[0], e.add(a[1], e.mul(i, shape.d)), a[2],
-                e.add(a[3], e.mul(i, shape.w)), count, a.drop_front(4));
+    Rows x{a[0], a[1], a[2]}, v{a[3], a[4], a[5]};
+    Value count = a[6];
+    e.loop(e.index(0), count, pitch, [&](Value i) {
+      Value inBlock = e.min(e.sub(count, i), e.index(pitch));
+      emitBlock(x.from(e, i), v.from(e, i), inBlock, a[7], a[8],
+                a.drop_front(9));
     });
   };
   Type buffer = e.bufferType(), index = e.b.getIndexType();
-  auto kernel = e.kernel(
-      anchor, name("head_n" + Twine(shape.n) + "_w" + Twine(shape.w)),
-      {buffer, index, buffer, index, buffer, buffer, buffer, buffer}, body);
-  e.call(kernel, {x, xAt, v, vAt, sums, phi, columns, scaled});
+  auto kernel = e.kernel(anchor, name("rows_w" + Twine(shape.w)),
+                         {buffer, index, index, buffer, index, index, index,
+                          buffer, index, buffer, buffer, buffer},
+                         body);
+  e.call(kernel, {x.buffer, x.at, x.stride, v.buffer, v.at, v.stride, count,
+                  sums, sumsAt, phi, columns, scaled});
 }
 
-void Accumulator::finish(ArrayRef<double> weights, Value g, Value at) {
+void Accumulator::finish(ArrayRef<double> weights, Value sums, Value sumsAt,
+                         Value g, Value at) {
   Value weight;
   if (!weights.empty())
     weight = constantFloats(e, anchor, "ropegrad_weights_" + features.name(),
@@ -232,6 +246,7 @@ void Accumulator::finish(ArrayRef<double> weights, Value g, Value at) {
                     Value from =
                         e.add(e.mul(e.add(base, t), slotSize),
                               e.mul(e.rem(q, e.index(tile.rows)), width));
+                    from = e.add(sumsAt, from);
                     Value m = e.add(target, q);
                     Value to = e.add(e.add(at, e.mul(m, shape.w)), c0);
                     Value factor = weight ? e.load(weight, m) : Value();
@@ -246,18 +261,62 @@ void Accumulator::finish(ArrayRef<double> weights, Value g, Value at) {
   });
 }
 
+/// sums[at + ...] of the first unit of a group of heads += those of all others,
+/// in their order, elements [from, to).
+static void emitAddUnits(Emitter &e, Value sums, Value first, Value units,
+                         int64_t size, Value from, Value to) {
+  e.loop(from, to, e.lanes, [&](Value at) {
+    Value here = e.add(e.mul(first, size), at);
+    Value total = e.loop(e.index(1), units, 1, e.load(sums, here, e.lanes),
+                         [&](Value unit, ValueRange sum) -> SmallVector<Value> {
+                           Value x = e.load(
+                               sums, e.add(here, e.mul(unit, size)), e.lanes);
+                           return {e.addf(sum[0], x)};
+                         })
+                      .front();
+    e.store(total, sums, here);
+  });
+}
+
 void mlir::ropegrad::emitAccumulate(Emitter &e, Operation *anchor,
                                     const FeatureShape &shape,
-                                    ArrayRef<double> weights, Value x, Value v,
-                                    Value g) {
-  Accumulator accumulator(e, anchor, shape);
-  int64_t size = Features(shape.d, shape.degree).size * shape.w;
-  e.loop(0, shape.batch * shape.kvHeads, 1, [&](Value kv) {
-    accumulator.clear();
-    e.loop(0, shape.group(), 1, [&](Value i) {
-      Value row = e.mul(e.add(e.mul(kv, shape.group()), i), shape.n);
-      accumulator.add(x, e.mul(row, shape.d), v, e.mul(row, shape.w));
-    });
-    accumulator.finish(weights, g, e.mul(kv, size));
+                                    const RowSpace &space,
+                                    ArrayRef<double> weights, const Tall &x,
+                                    const Tall &v, Value g) {
+  Accumulator accumulator(e, anchor, shape, std::min(space.chunk, space.maxN));
+  int64_t size = accumulator.sumsSize();
+  Value sums = e.scratch(space.maxUnits() * size);
+  forRows(e, space, [&](const RowUnit &unit) {
+    accumulator.makeScratch();
+    Value at = e.mul(unit.index, size);
+    accumulator.clear(sums, at);
+    accumulator.add(rowsOf(e, x, unit), rowsOf(e, v, unit), unit.count, sums,
+                    at);
   });
+  // The units of a group of heads follow one another.
+  Value units = e.mul(space.chunks(e), shape.group());
+  auto firstUnit = [&](Value kv) { return e.mul(kv, units); };
+  auto finish = [&](Value batch, Value head) {
+    Value kv = e.add(e.mul(batch, shape.kvHeads), head);
+    Value at = e.mul(firstUnit(kv), size);
+    int64_t elements = Features(shape.d, shape.degree).size * shape.w;
+    accumulator.finish(weights, sums, at, g, e.mul(kv, elements));
+  };
+  // Many sums are worth a loop of their own, with more units than heads.
+  constexpr int64_t part = 1 << 14;
+  if (size <= part)
+    return forHeads(e, space, shape.kvHeads, [&](Value batch, Value head) {
+      Value kv = e.add(e.mul(batch, shape.kvHeads), head);
+      emitAddUnits(e, sums, firstUnit(kv), units, size, e.index(0),
+                   e.index(size));
+      finish(batch, head);
+    });
+  int64_t parts = llvm::divideCeil(size, part);
+  Value all = e.mul(space.batch, shape.kvHeads * parts);
+  e.parallel(all, "", [&](Value index) {
+    Value from = e.mul(e.rem(index, e.index(parts)), part);
+    emitAddUnits(e, sums, firstUnit(e.div(index, parts)), units, size, from,
+                 e.min(e.add(from, part), e.index(size)));
+  });
+  forHeads(e, space, shape.kvHeads, finish);
 }

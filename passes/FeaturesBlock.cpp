@@ -52,10 +52,10 @@ static Value concatenate(Emitter &e, SmallVector<Value> parts) {
 }
 
 /// Transposes `lanes` rows × p columns (p > 1 a power of two) at `from`, rows
-/// `width` apart, to p columns `pitch` apart at `to`. Stage s moves bit s of
+/// `stride` apart, to p columns `pitch` apart at `to`. Stage s moves bit s of
 /// the column from the lane number to the vector number, and bit s of the
 /// vector number (of the row) to the top of the lane number.
-static void packPiece(Emitter &e, int64_t p, int64_t width, int64_t pitch,
+static void packPiece(Emitter &e, int64_t p, Value stride, int64_t pitch,
                       Value rows, Value from, Value block, Value to) {
   int64_t perVector = e.lanes / p;
   SmallVector<Value> vectors;
@@ -63,7 +63,7 @@ static void packPiece(Emitter &e, int64_t p, int64_t width, int64_t pitch,
     SmallVector<Value> parts;
     for (int64_t h = 0; h < perVector; ++h)
       parts.push_back(
-          e.load(rows, e.add(from, (i * perVector + h) * width), p));
+          e.load(rows, e.add(from, e.mul(stride, i * perVector + h)), p));
     vectors.push_back(concatenate(e, parts));
   }
   for (int64_t bit = 1; bit < p; bit *= 2)
@@ -78,7 +78,7 @@ static void packPiece(Emitter &e, int64_t p, int64_t width, int64_t pitch,
 }
 
 /// The inverse of packPiece, stages in reverse.
-static void unpackPiece(Emitter &e, int64_t p, int64_t width, int64_t pitch,
+static void unpackPiece(Emitter &e, int64_t p, Value stride, int64_t pitch,
                         Value block, Value from, Value rows, Value to) {
   SmallVector<Value> vectors;
   for (int64_t c = 0; c < p; ++c)
@@ -95,7 +95,7 @@ static void unpackPiece(Emitter &e, int64_t p, int64_t width, int64_t pitch,
     Value part = vectors[r / perVector];
     if (p < e.lanes)
       part = pick(e, part, part, (r % perVector) * p, 1, p);
-    e.store(part, rows, e.add(to, r * width));
+    e.store(part, rows, e.add(to, e.mul(stride, r)));
   }
 }
 
@@ -114,31 +114,32 @@ static void forPieces(Emitter &e, int64_t width,
 }
 
 void mlir::ropegrad::emitPack(Emitter &e, Operation *anchor, int64_t width,
-                              int64_t pitch, Value rows, Value at, Value block,
+                              int64_t pitch, const Rows &rows, Value block,
                               Value blockAt, Value count, Value padded) {
   std::string name =
       kernelName(e, "ropegrad_pack_" + Twine(width) + "_" + Twine(pitch));
   Type buffer = e.bufferType(), index = e.b.getIndexType();
   auto body = [&](Emitter &e, ValueRange a) {
-    Value rows = a[0], at = a[1], block = a[2], blockAt = a[3];
-    Value full = e.mul(e.div(a[4], e.lanes), e.lanes);
+    Value rows = a[0], at = a[1], stride = a[2], block = a[3], blockAt = a[4];
+    Value count = a[5], padded = a[6];
+    Value full = e.mul(e.div(count, e.lanes), e.lanes);
     e.loop(e.index(0), full, e.lanes, [&](Value r) {
-      Value row = e.add(at, e.mul(r, width)), lane = e.add(blockAt, r);
+      Value row = e.add(at, e.mul(r, stride)), lane = e.add(blockAt, r);
       forPieces(e, width, [&](Value c, int64_t p) {
         Value from = e.add(row, c), to = e.add(lane, e.mul(c, pitch));
         if (p > 1)
-          return packPiece(e, p, width, pitch, rows, from, block, to);
+          return packPiece(e, p, stride, pitch, rows, from, block, to);
         e.loop(0, e.lanes, 1, [&](Value i) {
-          e.store(e.load(rows, e.add(from, e.mul(i, width))), block,
+          e.store(e.load(rows, e.add(from, e.mul(i, stride))), block,
                   e.add(to, i));
         });
       });
     });
-    e.loop(full, a[5], 1, [&](Value r) {
-      Value inside =
-          arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::slt, r, a[4]);
+    e.loop(full, padded, 1, [&](Value r) {
+      Value inside = arith::CmpIOp::create(e.b, e.loc,
+                                           arith::CmpIPredicate::slt, r, count);
       // Never read beyond the rows: the last one stands for those.
-      Value row = e.mul(e.min(r, e.sub(a[4], 1)), width);
+      Value row = e.mul(e.min(r, e.sub(count, 1)), stride);
       e.loop(0, width, 1, [&](Value c) {
         Value x = e.load(rows, e.add(at, e.add(row, c)));
         x = arith::SelectOp::create(e.b, e.loc, inside, x, e.scalar(0.0));
@@ -146,42 +147,43 @@ void mlir::ropegrad::emitPack(Emitter &e, Operation *anchor, int64_t width,
       });
     });
   };
-  auto kernel = e.kernel(anchor, name,
-                         {buffer, index, buffer, index, index, index}, body);
-  e.call(kernel, {rows, at, block, blockAt, count, padded});
+  auto kernel = e.kernel(
+      anchor, name, {buffer, index, index, buffer, index, index, index}, body);
+  e.call(kernel,
+         {rows.buffer, rows.at, rows.stride, block, blockAt, count, padded});
 }
 
 void mlir::ropegrad::emitUnpack(Emitter &e, Operation *anchor, int64_t width,
                                 int64_t pitch, Value block, Value blockAt,
-                                Value rows, Value at, Value count) {
+                                const Rows &rows, Value count) {
   std::string name =
       kernelName(e, "ropegrad_unpack_" + Twine(width) + "_" + Twine(pitch));
   Type buffer = e.bufferType(), index = e.b.getIndexType();
   auto body = [&](Emitter &e, ValueRange a) {
-    Value block = a[0], blockAt = a[1], rows = a[2], at = a[3];
-    Value full = e.mul(e.div(a[4], e.lanes), e.lanes);
+    Value block = a[0], blockAt = a[1], rows = a[2], at = a[3], stride = a[4];
+    Value count = a[5], full = e.mul(e.div(count, e.lanes), e.lanes);
     e.loop(e.index(0), full, e.lanes, [&](Value r) {
-      Value row = e.add(at, e.mul(r, width)), lane = e.add(blockAt, r);
+      Value row = e.add(at, e.mul(r, stride)), lane = e.add(blockAt, r);
       forPieces(e, width, [&](Value c, int64_t p) {
         Value from = e.add(lane, e.mul(c, pitch)), to = e.add(row, c);
         if (p > 1)
-          return unpackPiece(e, p, width, pitch, block, from, rows, to);
+          return unpackPiece(e, p, stride, pitch, block, from, rows, to);
         e.loop(0, e.lanes, 1, [&](Value i) {
           e.store(e.load(block, e.add(from, i)), rows,
-                  e.add(to, e.mul(i, width)));
+                  e.add(to, e.mul(i, stride)));
         });
       });
     });
-    e.loop(full, a[4], 1, [&](Value r) {
+    e.loop(full, count, 1, [&](Value r) {
       e.loop(0, width, 1, [&](Value c) {
         Value x = e.load(block, e.add(e.add(blockAt, r), e.mul(c, pitch)));
-        e.store(x, rows, e.add(e.add(at, e.mul(r, width)), c));
+        e.store(x, rows, e.add(e.add(at, e.mul(r, stride)), c));
       });
     });
   };
-  auto kernel =
-      e.kernel(anchor, name, {buffer, index, buffer, index, index}, body);
-  e.call(kernel, {block, blockAt, rows, at, count});
+  auto kernel = e.kernel(anchor, name,
+                         {buffer, index, buffer, index, index, index}, body);
+  e.call(kernel, {block, blockAt, rows.buffer, rows.at, rows.stride, count});
 }
 
 //===----------------------------------------------------------------------===//
@@ -238,10 +240,10 @@ static void makeFeatures(Emitter &e, Operation *anchor,
 
 void mlir::ropegrad::emitFeatures(Emitter &e, Operation *anchor,
                                   const Features &features, int64_t pitch,
-                                  Value x, Value at, Value block, Value count,
+                                  const Rows &x, Value block, Value count,
                                   Value vectors) {
   if (features.stored >= 1)
-    emitPack(e, anchor, features.variables, pitch, x, at, block, e.index(pitch),
+    emitPack(e, anchor, features.variables, pitch, x, block, e.index(pitch),
              count, e.mul(vectors, e.lanes));
   // Which rows are made depends on `stored` only, whatever the degree.
   std::string name =

@@ -25,7 +25,8 @@ public:
                        /*overhead=*/0.5, /*perAccumulator=*/0.0)),
         pitch(tile.rows * e.lanes) {}
 
-  void emit(Value x, Value g, Value out);
+  void emit(const RowSpace &space, const Tall &x, const Tall &g,
+            const Tall &out);
 
 private:
   std::string name(const Twine &what) const {
@@ -34,7 +35,7 @@ private:
   }
   func::FuncOp packKernel();
   func::FuncOp tileKernel(int64_t width);
-  func::FuncOp headKernel();
+  func::FuncOp rowsKernel();
   void emitTile(int64_t width, ValueRange a);
 
   Emitter &e;
@@ -51,14 +52,15 @@ private:
 func::FuncOp Expander::packKernel() {
   Type buffer = e.bufferType(), index = e.b.getIndexType();
   return e.kernel(
-      anchor, name("pack_w" + Twine(shape.w)), {buffer, index, buffer},
-      [&](Emitter &e, ValueRange a) {
+      anchor, name("pack_w" + Twine(shape.w)),
+      {buffer, index, index, buffer, index}, [&](Emitter &e, ValueRange a) {
         forColumnTiles(e, tile, shape.w, [&](Value c0, int64_t width, Value) {
           e.loop(0, features.size, 1, [&](Value m) {
-            Value from = e.add(a[1], e.add(e.mul(m, shape.w), c0));
+            Value from = e.add(a[1], e.add(e.mul(m, a[2]), c0));
             Value to = e.add(e.mul(c0, features.size), e.mul(m, width));
+            to = e.add(a[4], to);
             for (auto [c, piece] : vectorPieces(width, e.lanes))
-              e.store(e.load(a[0], e.add(from, c), piece), a[2], e.add(to, c));
+              e.store(e.load(a[0], e.add(from, c), piece), a[3], e.add(to, c));
           });
         });
       });
@@ -113,43 +115,55 @@ func::FuncOp Expander::tileKernel(int64_t width) {
 }
 
 /// One head: (x, at, packed, out, at, block, sums).
-func::FuncOp Expander::headKernel() {
+/// (x, at, stride, packed G, at, out, at, stride, count, block, sums).
+func::FuncOp Expander::rowsKernel() {
   Type buffer = e.bufferType(), index = e.b.getIndexType();
   auto body = [&](Emitter &e, ValueRange a) {
-    e.loop(0, shape.n, pitch, [&](Value i) {
-      Value count = e.min(e.sub(e.index(shape.n), i), e.index(pitch));
-      emitFeatures(e, anchor, features, pitch, a[0],
-                   e.add(a[1], e.mul(i, shape.d)), a[5], count,
+    Rows x{a[0], a[1], a[2]}, out{a[5], a[6], a[7]};
+    Value count = a[8], block = a[9], sums = a[10];
+    e.loop(e.index(0), count, pitch, [&](Value i) {
+      Value inBlock = e.min(e.sub(count, i), e.index(pitch));
+      emitFeatures(e, anchor, features, pitch, x.from(e, i), block, inBlock,
                    e.index(tile.rows));
       forColumnTiles(e, tile, shape.w, [&](Value c0, int64_t width, Value) {
         e.call(tileKernel(width),
-               {a[5], a[2], e.mul(c0, features.size), a[6], e.mul(c0, pitch)});
+               {block, a[3], e.add(a[4], e.mul(c0, features.size)), sums,
+                e.mul(c0, pitch)});
       });
-      emitUnpack(e, anchor, shape.w, pitch, a[6], e.index(0), a[3],
-                 e.add(a[4], e.mul(i, shape.w)), count);
+      emitUnpack(e, anchor, shape.w, pitch, sums, e.index(0), out.from(e, i),
+                 inBlock);
     });
   };
-  return e.kernel(anchor,
-                  name("head_n" + Twine(shape.n) + "_w" + Twine(shape.w)),
-                  {buffer, index, buffer, buffer, index, buffer, buffer}, body);
+  return e.kernel(anchor, name("rows_w" + Twine(shape.w)),
+                  {buffer, index, index, buffer, index, buffer, index, index,
+                   index, buffer, buffer},
+                  body);
 }
 
-void Expander::emit(Value x, Value g, Value out) {
-  Value packed = e.scratch(features.size * shape.w);
-  Value block = e.scratch(features.rows * pitch);
-  Value sums = e.scratch(shape.w * pitch);
-  e.loop(0, shape.batch * shape.kvHeads, 1, [&](Value kv) {
-    e.call(packKernel(), {g, e.mul(kv, features.size * shape.w), packed});
-    e.loop(0, shape.group(), 1, [&](Value i) {
-      Value row = e.mul(e.add(e.mul(kv, shape.group()), i), shape.n);
-      e.call(headKernel(), {x, e.mul(row, shape.d), packed, out,
-                            e.mul(row, shape.w), block, sums});
-    });
+void Expander::emit(const RowSpace &space, const Tall &x, const Tall &g,
+                    const Tall &out) {
+  int64_t size = features.size * shape.w;
+  Value packed = e.scratch(shape.batch * shape.kvHeads * size);
+  forHeads(e, space, shape.kvHeads, [&](Value batch, Value head) {
+    Value at = e.mul(e.add(e.mul(batch, shape.kvHeads), head), size);
+    Value from = g.at(e, batch, head, e.index(0));
+    e.call(packKernel(), {g.buffer, from, g.rowStride, packed, at});
+  });
+  forRows(e, space, [&](const RowUnit &unit) {
+    Value block = e.scratch(features.rows * pitch);
+    Value sums = e.scratch(shape.w * pitch);
+    Value kv = e.add(e.mul(unit.batch, shape.kvHeads),
+                     e.div(unit.head, shape.group()));
+    Rows from = rowsOf(e, x, unit), to = rowsOf(e, out, unit);
+    e.call(rowsKernel(),
+           {from.buffer, from.at, from.stride, packed, e.mul(kv, size),
+            to.buffer, to.at, to.stride, unit.count, block, sums});
   });
 }
 
 void mlir::ropegrad::emitExpand(Emitter &e, Operation *anchor,
-                                const FeatureShape &shape, Value x, Value g,
-                                Value out) {
-  Expander(e, anchor, shape).emit(x, g, out);
+                                const FeatureShape &shape,
+                                const RowSpace &space, const Tall &x,
+                                const Tall &g, const Tall &out) {
+  Expander(e, anchor, shape).emit(space, x, g, out);
 }

@@ -48,7 +48,7 @@ namespace {
 class KroneckerEmitter {
 public:
   KroneckerEmitter(Emitter &e, Operation *anchor, const FeatureShape &shape,
-                   int64_t channels, bool rotary);
+                   Value n, int64_t channels, bool rotary);
   void clear();
   void emitPair(const KroneckerOperands &operands, ArrayRef<double> weights,
                 Rotary *rotary, Value pair);
@@ -61,35 +61,35 @@ public:
 private:
   void emitSide(Value x, Value tall, Value factors, ArrayRef<double> weights,
                 Value stack);
-  void emitScaled(Value tall, Value factors, Value function, Value a);
+  void emitScaled(Value tall, Value factors, Value function, Value a,
+                  Value from, Value count, Value scaled);
   void emitGram();
 
   Emitter &e;
   Operation *anchor;
   FeatureShape shape;
+  Value n; ///< rows of the call
   int64_t channels;
-  int64_t rows;   ///< functions × channels
-  int64_t length; ///< M·w
-  int64_t pitch;  ///< of a row of a stack: the length, padded with zeros
-  Accumulator accumulator;
+  int64_t rows;      ///< functions × channels
+  int64_t length;    ///< M·w
+  int64_t pitch;     ///< of a row of a stack: the length, padded with zeros
   Value left, right; ///< (rows, pitch): all U and all V of a pair
   Value gram;        ///< (rows, rows)
-  Value scaled;      ///< (n, w): one right-hand side
   Value positions;   ///< (functions, n): cos and sin, or 1
-  static constexpr int64_t unroll = 4; ///< independent sums of a dot product
+  static constexpr int64_t unroll = 4;  ///< independent sums of a dot product
+  static constexpr int64_t block = 512; ///< rows of a right-hand side at a time
 };
 } // namespace
 
 KroneckerEmitter::KroneckerEmitter(Emitter &e, Operation *anchor,
-                                   const FeatureShape &shape, int64_t channels,
-                                   bool rotary)
-    : e(e), anchor(anchor), shape(shape), channels(channels),
+                                   const FeatureShape &shape, Value n,
+                                   int64_t channels, bool rotary)
+    : e(e), anchor(anchor), shape(shape), n(n), channels(channels),
       rows((rotary ? 2 : 1) * channels),
       length(Features(shape.d, shape.degree).size * shape.w),
       pitch(llvm::alignTo(length, unroll * e.lanes)),
-      accumulator(e, anchor, shape), left(e.scratch(rows * pitch)),
-      right(e.scratch(rows * pitch)), gram(e.scratch(rows * rows)),
-      scaled(e.scratch(shape.n * shape.w)),
+      left(e.scratch(rows * pitch)), right(e.scratch(rows * pitch)),
+      gram(e.scratch(rows * rows)),
       positions(e.scratch((rotary ? 2 : 1) * shape.n)) {}
 
 void KroneckerEmitter::clear() {
@@ -100,31 +100,41 @@ void KroneckerEmitter::clear() {
   });
 }
 
-/// scaled[i] = f(i) · factors[i, a] · tall[i].
+/// scaled[i] = f(j) · factors[j, a] · tall[j], j = from + i.
 void KroneckerEmitter::emitScaled(Value tall, Value factors, Value function,
-                                  Value a) {
-  e.loop(0, shape.n, 1, [&](Value i) {
-    Value position = e.load(positions, e.add(e.mul(function, shape.n), i));
+                                  Value a, Value from, Value count,
+                                  Value scaled) {
+  e.loop(e.index(0), count, 1, [&](Value i) {
+    Value j = e.add(from, i);
+    Value position = e.load(positions, e.add(e.mul(function, shape.n), j));
     Value factor =
-        e.mulf(position, e.load(factors, e.add(e.mul(i, channels), a)));
-    Value row = e.mul(i, shape.w);
+        e.mulf(position, e.load(factors, e.add(e.mul(j, channels), a)));
+    Value row = e.mul(j, shape.w), to = e.mul(i, shape.w);
     e.loop(0, shape.w, 1, [&](Value c) {
-      Value at = e.add(row, c);
-      e.store(e.mulf(factor, e.load(tall, at)), scaled, at);
+      e.store(e.mulf(factor, e.load(tall, e.add(row, c))), scaled,
+              e.add(to, c));
     });
   });
 }
 
 void KroneckerEmitter::emitSide(Value x, Value tall, Value factors,
                                 ArrayRef<double> weights, Value stack) {
-  e.loop(0, rows / channels, 1, [&](Value function) {
-    e.loop(0, channels, 1, [&](Value a) {
-      emitScaled(tall, factors, function, a);
-      accumulator.clear();
-      accumulator.add(x, e.index(0), scaled, e.index(0));
-      Value row = e.add(e.mul(function, channels), a);
-      accumulator.finish(weights, stack, e.mul(row, pitch));
+  e.parallel(e.index(rows), "", [&](Value row) {
+    int64_t most = std::min(block, shape.n);
+    Accumulator accumulator(e, anchor, shape, most);
+    accumulator.makeScratch();
+    Value sums = e.scratch(accumulator.sumsSize());
+    Value scaled = e.scratch(most * shape.w);
+    Value function = e.div(row, channels), a = e.rem(row, e.index(channels));
+    accumulator.clear(sums, e.index(0));
+    e.loop(e.index(0), n, most, [&](Value i) {
+      Value count = e.min(e.sub(n, i), e.index(most));
+      emitScaled(tall, factors, function, a, i, count, scaled);
+      accumulator.add({x, e.mul(i, shape.d), e.index(shape.d)},
+                      {scaled, e.index(0), e.index(shape.w)}, count, sums,
+                      e.index(0));
     });
+    accumulator.finish(weights, sums, e.index(0), stack, e.mul(row, pitch));
   });
 }
 
@@ -162,7 +172,7 @@ void KroneckerEmitter::emitGram() {
 void KroneckerEmitter::emitPair(const KroneckerOperands &operands,
                                 ArrayRef<double> weights, Rotary *rotary,
                                 Value pair) {
-  e.loop(0, shape.n, 1, [&](Value i) {
+  e.loop(e.index(0), n, 1, [&](Value i) {
     if (!rotary)
       return e.store(e.scalar(1.0), positions, i);
     auto [cosine, sine] = rotary->at(i, pair);
@@ -180,13 +190,14 @@ void KroneckerEmitter::emitPair(const KroneckerOperands &operands,
 }
 
 void mlir::ropegrad::emitKronecker(Emitter &e, Operation *anchor,
-                                   const FeatureShape &shape, int64_t channels,
-                                   ArrayRef<double> weights, Attribute position,
+                                   const FeatureShape &shape, Value n,
+                                   int64_t channels, ArrayRef<double> weights,
+                                   Attribute position,
                                    ArrayRef<int64_t> columns,
                                    int64_t supportSize,
                                    const KroneckerOperands &operands) {
   auto rotary = dyn_cast<RotaryAttr>(position);
-  KroneckerEmitter pairs(e, anchor, shape, channels, rotary != nullptr);
+  KroneckerEmitter pairs(e, anchor, shape, n, channels, rotary != nullptr);
   auto forChannels = [&](function_ref<void(Value, Value, Value)> body) {
     e.loop(0, channels, 1, [&](Value a) {
       e.loop(0, channels, 1, [&](Value b) {

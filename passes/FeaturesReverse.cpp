@@ -30,7 +30,8 @@ public:
     features.rows = features.size;
   }
 
-  void emit(Value x, Value g, Value u, Value dx);
+  void emit(const RowSpace &space, const Tall &x, Value g, const Tall &u,
+            const Tall &dx);
 
 private:
   std::string name(const Twine &what) const {
@@ -46,7 +47,7 @@ private:
   func::FuncOp segmentKernel(StringRef what, ArrayRef<Segment> segments,
                              bool top);
   func::FuncOp linearKernel();
-  func::FuncOp headKernel();
+  func::FuncOp rowsKernel();
   Value at(Value row, int64_t i, int64_t vector) {
     return e.add(e.mul(row, pitch), i * pitch + vector * e.lanes);
   }
@@ -159,25 +160,26 @@ func::FuncOp Reverser::linearKernel() {
                   [&](Emitter &, ValueRange a) { emitLinear(a); });
 }
 
-/// One head: (x, at, G, at, u, at, dx, at, phi, dphi, columns of u).
-func::FuncOp Reverser::headKernel() {
+/// (x, at, stride, G, at, u, at, stride, dx, at, stride, count, phi, dphi,
+/// columns of u).
+func::FuncOp Reverser::rowsKernel() {
   Features all(shape.d, shape.degree);
   std::vector<Segment> lower;
   for (int64_t k = shape.degree - 1; k >= 2; --k)
     for (const Segment &segment : all.segments(k))
       lower.push_back(segment);
   auto body = [&](Emitter &e, ValueRange a) {
-    Value phi = a[8], dphi = a[9], columns = a[10];
-    SmallVector<Value> operands{phi, dphi, columns, a[2], a[3]};
-    e.loop(0, shape.n, pitch, [&](Value i) {
-      Value count = e.min(e.sub(e.index(shape.n), i), e.index(pitch));
+    Rows x{a[0], a[1], a[2]}, u{a[5], a[6], a[7]}, dx{a[8], a[9], a[10]};
+    Value count = a[11], phi = a[12], dphi = a[13], columns = a[14];
+    SmallVector<Value> operands{phi, dphi, columns, a[3], a[4]};
+    e.loop(e.index(0), count, pitch, [&](Value i) {
+      Value inBlock = e.min(e.sub(count, i), e.index(pitch));
       e.loop(0, features.rows * pitch, e.lanes,
              [&](Value at) { e.store(e.splat(0.0, e.lanes), dphi, at); });
-      emitPack(e, anchor, shape.w, pitch, a[4], e.add(a[5], e.mul(i, shape.w)),
-               columns, e.index(0), count, e.index(pitch));
+      emitPack(e, anchor, shape.w, pitch, u.from(e, i), columns, e.index(0),
+               inBlock, e.index(pitch));
       if (shape.degree >= 2) {
-        emitFeatures(e, anchor, features, pitch, a[0],
-                     e.add(a[1], e.mul(i, shape.d)), phi, count,
+        emitFeatures(e, anchor, features, pitch, x.from(e, i), phi, inBlock,
                      e.index(vectors));
         e.call(segmentKernel("top", all.segments(shape.degree), true),
                operands);
@@ -186,31 +188,35 @@ func::FuncOp Reverser::headKernel() {
         e.call(segmentKernel("lower", lower, false), operands);
       if (shape.degree >= 1)
         e.call(linearKernel(), operands);
-      emitUnpack(e, anchor, shape.d, pitch, dphi, e.index(pitch), a[6],
-                 e.add(a[7], e.mul(i, shape.d)), count);
+      emitUnpack(e, anchor, shape.d, pitch, dphi, e.index(pitch), dx.from(e, i),
+                 inBlock);
     });
   };
   Type b = e.bufferType(), i = e.b.getIndexType();
-  return e.kernel(anchor, name("head_n" + Twine(shape.n)),
-                  {b, i, b, i, b, i, b, i, b, b, b}, body);
+  return e.kernel(anchor, name("rows"),
+                  {b, i, i, b, i, b, i, i, b, i, i, i, b, b, b}, body);
 }
 
-void Reverser::emit(Value x, Value g, Value u, Value dx) {
-  Value phi = e.scratch(features.rows * pitch);
-  Value dphi = e.scratch(features.rows * pitch);
-  Value columns = e.scratch(shape.w * pitch);
+void Reverser::emit(const RowSpace &space, const Tall &x, Value g,
+                    const Tall &u, const Tall &dx) {
   int64_t size = Features(shape.d, shape.degree).size * shape.w;
-  e.loop(0, shape.batch * shape.heads, 1, [&](Value h) {
-    Value row = e.mul(h, shape.n);
-    Value gAt = e.mul(e.div(h, shape.group()), size);
-    e.call(headKernel(),
-           {x, e.mul(row, shape.d), g, gAt, u, e.mul(row, shape.w), dx,
-            e.mul(row, shape.d), phi, dphi, columns});
+  forRows(e, space, [&](const RowUnit &unit) {
+    Value phi = e.scratch(features.rows * pitch);
+    Value dphi = e.scratch(features.rows * pitch);
+    Value columns = e.scratch(shape.w * pitch);
+    Value kv = e.add(e.mul(unit.batch, shape.kvHeads),
+                     e.div(unit.head, shape.group()));
+    Rows from = rowsOf(e, x, unit), weights = rowsOf(e, u, unit),
+         to = rowsOf(e, dx, unit);
+    e.call(rowsKernel(), {from.buffer, from.at, from.stride, g, e.mul(kv, size),
+                          weights.buffer, weights.at, weights.stride, to.buffer,
+                          to.at, to.stride, unit.count, phi, dphi, columns});
   });
 }
 
 void mlir::ropegrad::emitReverse(Emitter &e, Operation *anchor,
-                                 const FeatureShape &shape, Value x, Value g,
-                                 Value u, Value dx) {
-  Reverser(e, anchor, shape).emit(x, g, u, dx);
+                                 const FeatureShape &shape,
+                                 const RowSpace &space, const Tall &x, Value g,
+                                 const Tall &u, const Tall &dx) {
+  Reverser(e, anchor, shape).emit(space, x, g, u, dx);
 }

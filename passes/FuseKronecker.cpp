@@ -360,8 +360,30 @@ struct ShareAccumulate : OpRewritePattern<AccumulateOp> {
     rewriter.setInsertionPointAfter(wider);
     auto width =
         cast<RankedTensorType>(op.getResults()[0].getType()).getDimSize(3);
-    rewriter.replaceOp(op, columns(a, wider.getResults()[0], 0, width, false));
+    Value first = columns(a, wider.getResults()[0], 0, width, false);
+    rewriter.replaceOp(op, first);
+    for (Operation *user : llvm::make_early_inc_range(first.getUsers()))
+      if (auto expand = dyn_cast<ExpandOp>(user))
+        moveBehind(first.getDefiningOp(), expand, rewriter);
     return success();
+  }
+
+  /// What makes the gradient by V goes where that by K is made: steps over the
+  /// same rows shall follow one another.
+  static void moveBehind(Operation *place, ExpandOp expand,
+                         PatternRewriter &rewriter) {
+    SmallVector<Operation *> late;
+    for (Value operand : expand->getOperands())
+      if (Operation *maker = operand.getDefiningOp();
+          maker && maker->getBlock() == place->getBlock() &&
+          place->isBeforeInBlock(maker))
+        late.push_back(maker);
+    if (expand->getBlock() != place->getBlock() ||
+        !llvm::all_of(late, llvm::IsaPred<tensor::EmptyOp>))
+      return;
+    rewriter.moveOpAfter(expand, place);
+    for (Operation *maker : late)
+      rewriter.moveOpAfter(maker, place);
   }
 };
 

@@ -4,7 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The logit radius by row norms, and the status that functions return.
+// The logit radius by row norms, what row sums must satisfy, and the status
+// that functions return.
 //
 //===----------------------------------------------------------------------===//
 
@@ -112,12 +113,13 @@ static Value sumWithinRows(Emitter &e, Value squares, int64_t d) {
   return squares;
 }
 
-/// max ‖x_i‖² over the short rows of which whole vectors consist.
-static Value maxOfShortRows(Emitter &e, Value buffer, Value at, int64_t size,
+/// max ‖x_i‖² over the short rows of which whole vectors consist: `size`
+/// contiguous elements.
+static Value maxOfShortRows(Emitter &e, Value buffer, Value at, Value size,
                             int64_t lanes, int64_t d) {
   auto type = VectorType::get({lanes}, e.b.getF64Type());
   Value zero = arith::ConstantOp::create(e.b, e.loc, e.b.getZeroAttr(type));
-  Value largest = e.loop(e.index(0), e.index(size), lanes, zero,
+  Value largest = e.loop(e.index(0), size, lanes, zero,
                          [&](Value k, ValueRange state) -> SmallVector<Value> {
                            Value x =
                                extend(e, e.load(buffer, e.add(at, k), lanes));
@@ -129,25 +131,69 @@ static Value maxOfShortRows(Emitter &e, Value buffer, Value at, int64_t size,
                                      vector::CombiningKind::MAXIMUMF, largest);
 }
 
-/// max ‖x_i‖ over `rows` rows of d elements from `at` on, in double.
-static Value maxNorm(Emitter &e, Value buffer, Value at, int64_t rows,
-                     int64_t d) {
-  int64_t lanes = e.lanes * e.element.getWidth() / 64;
-  Value largest = constant(e, 0);
-  int64_t done = 0;
-  if (lanes % d == 0 && rows * d >= lanes) {
-    int64_t size = rows * d / lanes * lanes;
-    largest = maxOfShortRows(e, buffer, at, size, lanes, d);
-    done = size / d;
-  }
-  if (done < rows)
-    largest = e.loop(e.index(done), e.index(rows), 1, largest,
-                     [&](Value row, ValueRange state) -> SmallVector<Value> {
-                       Value start = e.add(at, e.mul(row, d));
-                       Value norm = squaredNorm(e, buffer, start, d);
-                       return {maximum(e, state[0], norm)};
-                     })
-                  .front();
+/// (x, at, stride, count, norms, i): norms[i] = max ‖x_r‖² over `count` rows of
+/// d elements from `at` on, in double.
+static func::FuncOp maxNormKernel(Emitter &e, Operation *anchor, int64_t d) {
+  Type index = e.b.getIndexType();
+  auto norms = MemRefType::get({ShapedType::kDynamic}, e.b.getF64Type());
+  std::string name =
+      ("max_norm_" + Twine(d) + "_f" + Twine(e.element.getWidth())).str();
+  return e.kernel(
+      anchor, name, {e.bufferType(), index, index, index, norms, index},
+      [&](Emitter &e, ValueRange a) {
+        Value x = a[0], at = a[1], stride = a[2], count = a[3];
+        int64_t lanes = e.lanes * e.element.getWidth() / 64;
+        Value largest = constant(e, 0), done = e.index(0);
+        if (lanes % d == 0) {
+          Value adjacent = arith::CmpIOp::create(
+              e.b, e.loc, arith::CmpIPredicate::eq, stride, e.index(d));
+          Value whole = e.sub(count, e.rem(count, e.index(lanes / d)));
+          done =
+              arith::SelectOp::create(e.b, e.loc, adjacent, whole, e.index(0));
+          largest = maxOfShortRows(e, x, at, e.mul(done, d), lanes, d);
+        }
+        largest =
+            e.loop(done, count, 1, largest,
+                   [&](Value row, ValueRange state) -> SmallVector<Value> {
+                     Value start = e.add(at, e.mul(row, stride));
+                     return {maximum(e, state[0], squaredNorm(e, x, start, d))};
+                   })
+                .front();
+        e.store(largest, a[4], a[5]);
+      });
+}
+
+namespace {
+/// The largest squared norm of each unit of rows.
+struct UnitNorms {
+  RowSpace space;
+  Value norms;
+};
+} // namespace
+
+static FailureOr<UnitNorms> unitNorms(Emitter &e, Operation *op, Value tall) {
+  FailureOr<Tall> rows = tallOf(e, op, tall);
+  if (failed(rows))
+    return failure();
+  RowSpace space = rowSpace(e, op, tall);
+  Emitter wide(e.b, e.loc, e.b.getF64Type(), /*vectorBits=*/512);
+  Value norms = wide.scratch(space.maxUnits());
+  func::FuncOp kernel = maxNormKernel(e, op, rows->width);
+  forRows(e, space, [&](const RowUnit &unit) {
+    e.call(kernel, {rows->buffer, rows->at(e, unit), rows->rowStride,
+                    unit.count, norms, unit.index});
+  });
+  return UnitNorms{space, norms};
+}
+
+/// max ‖x_i‖ over the rows of `count` units from `first` on.
+static Value maxNorm(Emitter &e, Value norms, Value first, Value count) {
+  Value largest =
+      e.loop(first, e.add(first, count), 1, constant(e, 0),
+             [&](Value unit, ValueRange state) -> SmallVector<Value> {
+               return {maximum(e, state[0], e.load(norms, unit))};
+             })
+          .front();
   // Squares of doubles may underflow; those of singles cannot.
   if (e.element.isF64())
     largest = e.addf(largest, constant(e, 0x1p-1022));
@@ -171,15 +217,15 @@ static void storeRadius(Emitter &e, Value radius, Value into) {
   memref::StoreOp::create(e.b, e.loc, outward, into);
 }
 
-/// Goes on in a new block if `within`, and returns `status` otherwise.
-static void branch(Emitter &e, Operation *op, Value within, int64_t status) {
+void mlir::ropegrad::returnUnless(Emitter &e, Operation *op, Value condition,
+                                  int64_t status) {
   Block *here = op->getBlock();
   Block *next = here->splitBlock(op);
-  auto *exceeded = new Block;
-  here->getParent()->push_back(exceeded);
+  auto *otherwise = new Block;
+  here->getParent()->push_back(otherwise);
   e.b.setInsertionPointToEnd(here);
-  cf::CondBranchOp::create(e.b, e.loc, within, next, exceeded);
-  e.b.setInsertionPointToEnd(exceeded);
+  cf::CondBranchOp::create(e.b, e.loc, condition, next, otherwise);
+  e.b.setInsertionPointToEnd(otherwise);
   returnStatus(e.b, e.loc, status);
   e.b.setInsertionPointToStart(next);
 }
@@ -195,41 +241,59 @@ static LogicalResult expectStatus(Operation *op) {
   return success();
 }
 
+/// Whether all of the elements are positive: an ordered comparison, nan is not.
+static Value allPositive(Emitter &e, Value buffer, Value at, Value stride,
+                         Value count) {
+  Value yes = arith::ConstantOp::create(e.b, e.loc, e.b.getBoolAttr(true));
+  return e
+      .loop(e.index(0), count, 1, yes,
+            [&](Value i, ValueRange state) -> SmallVector<Value> {
+              Value x = e.load(buffer, e.add(at, e.mul(i, stride)));
+              Value positive = arith::CmpFOp::create(
+                  e.b, e.loc, arith::CmpFPredicate::OGT, x, e.scalar(0.0));
+              return {arith::AndIOp::create(e.b, e.loc, state[0], positive)};
+            })
+      .front();
+}
+
 LogicalResult mlir::ropegrad::lowerRequirePositive(Emitter &e,
                                                    RequirePositiveOp op) {
   if (failed(expectStatus(op)))
     return failure();
-  auto type = cast<MemRefType>(op.getOuts()[0].getType());
-  Value rows = e.flat(op.getOuts()[0]);
-  Value yes = arith::ConstantOp::create(e.b, e.loc, e.b.getBoolAttr(true));
+  FailureOr<Tall> rows = tallOf(e, op, op.getOuts()[0]);
+  if (failed(rows))
+    return failure();
+  RowSpace space = rowSpace(e, op, op.getOuts()[0]);
+  Value passed = e.scratch(space.maxUnits());
+  forRows(e, space, [&](const RowUnit &unit) {
+    Value positive = allPositive(e, rows->buffer, rows->at(e, unit),
+                                 rows->rowStride, unit.count);
+    Value mark = arith::SelectOp::create(e.b, e.loc, positive, e.scalar(1.0),
+                                         e.scalar(0.0));
+    e.store(mark, passed, unit.index);
+  });
   Value positive =
-      e.loop(e.index(0), e.index(type.getNumElements()), 1, yes,
-             [&](Value at, ValueRange state) -> SmallVector<Value> {
-               // An ordered comparison: nan is not positive.
-               Value greater =
-                   arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::OGT,
-                                         e.load(rows, at), e.scalar(0.0));
-               return {arith::AndIOp::create(e.b, e.loc, state[0], greater)};
-             })
-          .front();
-  branch(e, op, positive, /*status=*/5);
+      allPositive(e, passed, e.index(0), e.index(1), unitsOf(e, space));
+  returnUnless(e, op, positive, /*status=*/5);
   return success();
 }
 
 LogicalResult mlir::ropegrad::lowerGuard(Emitter &e, GuardOp op) {
   if (failed(expectStatus(op)))
     return failure();
-  Value q = e.flat(op.getOuts()[1]), k = e.flat(op.getOuts()[2]);
-  auto shape = cast<MemRefType>(op.getOuts()[2].getType()).getShape();
-  int64_t heads = cast<MemRefType>(op.getOuts()[1].getType()).getShape()[1];
+  FailureOr<UnitNorms> q = unitNorms(e, op, op.getOuts()[1]);
+  FailureOr<UnitNorms> k = unitNorms(e, op, op.getOuts()[2]);
+  if (failed(q) || failed(k))
+    return failure();
   // The query heads of one key head lie next to one another.
-  int64_t n = shape[2], d = shape[3], group = heads / shape[1];
+  Value chunks = k->space.chunks(e);
+  Value heads = e.mul(k->space.batch, k->space.heads);
+  Value group = e.mul(chunks, q->space.heads / k->space.heads);
   Value largest =
-      e.loop(e.index(0), e.index(shape[0] * shape[1]), 1, constant(e, 0),
+      e.loop(e.index(0), heads, 1, constant(e, 0),
              [&](Value head, ValueRange state) -> SmallVector<Value> {
-               Value at = e.mul(head, n * d);
-               Value queries = maxNorm(e, q, e.mul(at, group), group * n, d);
-               Value keys = maxNorm(e, k, at, n, d);
+               Value queries = maxNorm(e, q->norms, e.mul(head, group), group);
+               Value keys = maxNorm(e, k->norms, e.mul(head, chunks), chunks);
                return {maximum(e, state[0], e.mulf(queries, keys))};
              })
           .front();
@@ -240,6 +304,6 @@ LogicalResult mlir::ropegrad::lowerGuard(Emitter &e, GuardOp op) {
   Value within =
       arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::OLE, radius,
                             constant(e, op.getLimit().convertToDouble()));
-  branch(e, op, within, /*status=*/1);
+  returnUnless(e, op, within, /*status=*/1);
   return success();
 }

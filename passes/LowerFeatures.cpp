@@ -30,13 +30,15 @@ ArrayRef<int64_t> shapeOf(Value value) {
   return cast<ShapedType>(value.getType()).getShape();
 }
 
-/// All operands are contiguous buffers of one type that we have kernels for.
+/// All operands are buffers of one type that we have kernels for.
 LogicalResult checkOperands(Operation *op) {
   for (Value operand : op->getOperands()) {
     auto type = dyn_cast<MemRefType>(operand.getType());
     if (!type)
       return op->emitOpError("expected buffers, but got ") << operand.getType();
-    if (!type.getLayout().isIdentity())
+    // Columns of G: the first ones of the forward pass' G+ are those of dV.
+    bool isG = isa<ExpandOp>(op) && operand == op->getOperand(1);
+    if (!type.getLayout().isIdentity() && !isG)
       return op->emitOpError("expected an identity layout, but got ") << type;
     Type element = type.getElementType();
     if (!element.isF32() && !element.isF64())
@@ -69,27 +71,49 @@ FeatureShape shapeAgainst(Value x, Value g, int64_t degree) {
   return {s[0], s[1], t[1], s[2], s[3], t[3], degree};
 }
 
+/// The rows of all `values`, or nothing after an error.
+FailureOr<SmallVector<Tall>> tallsOf(Emitter &e, Operation *op,
+                                     ValueRange values) {
+  SmallVector<Tall> talls;
+  for (Value value : values) {
+    FailureOr<Tall> tall = tallOf(e, op, value);
+    if (failed(tall))
+      return failure();
+    talls.push_back(*tall);
+  }
+  return talls;
+}
+
 LogicalResult lower(AccumulateOp op, Emitter &e) {
-  Value x = op.getIns()[0], v = op.getIns()[1], g = op.getOuts()[0];
+  Value x = op.getIns()[0], g = op.getOuts()[0];
   ArrayRef<double> c = op.getCoefficients();
   FeatureShape shape = shapeAgainst(x, g, c.size() - 1);
-  emitAccumulate(e, op, shape,
+  auto talls = tallsOf(e, op, {x, op.getIns()[1]});
+  if (failed(talls))
+    return failure();
+  emitAccumulate(e, op, shape, rowSpace(e, op, x),
                  weightsOf(shape.d, c, op.getScale().convertToDouble()),
-                 e.flat(x), e.flat(v), e.flat(g));
+                 (*talls)[0], (*talls)[1], e.flat(g));
   return success();
 }
 
 LogicalResult lower(ExpandOp op, Emitter &e) {
   Value x = op.getIns()[0], g = op.getIns()[1];
-  emitExpand(e, op, shapeAgainst(x, g, op.getDegree()), e.flat(x), e.flat(g),
-             e.flat(op.getOuts()[0]));
+  auto talls = tallsOf(e, op, {x, g, op.getOuts()[0]});
+  if (failed(talls))
+    return failure();
+  emitExpand(e, op, shapeAgainst(x, g, op.getDegree()), rowSpace(e, op, x),
+             (*talls)[0], (*talls)[1], (*talls)[2]);
   return success();
 }
 
 LogicalResult lower(ReverseOp op, Emitter &e) {
   Value x = op.getIns()[0], g = op.getIns()[1];
-  emitReverse(e, op, shapeAgainst(x, g, op.getDegree()), e.flat(x), e.flat(g),
-              e.flat(op.getIns()[2]), e.flat(op.getOuts()[0]));
+  auto talls = tallsOf(e, op, {x, op.getIns()[2], op.getOuts()[0]});
+  if (failed(talls))
+    return failure();
+  emitReverse(e, op, shapeAgainst(x, g, op.getDegree()), rowSpace(e, op, x),
+              (*talls)[0], e.flat(g), (*talls)[1], (*talls)[2]);
   return success();
 }
 
@@ -111,8 +135,9 @@ LogicalResult lower(KroneckerFeaturesOp op, Emitter &e) {
     weight *= scale;
   SmallVector<Value> in = flatten(e, op.getIns());
   emitKronecker(
-      e, op, shape, shapeOf(op.getIns()[4])[3], weights, op.getPosition(),
-      *columns, op.getSupport().size() / 2,
+      e, op, shape, rowSpace(e, op, op.getIns()[0]).n,
+      shapeOf(op.getIns()[4])[3], weights, op.getPosition(), *columns,
+      op.getSupport().size() / 2,
       {in[0], in[1], in[2], in[3], in[4], in[5], e.flat(op.getOuts()[0])});
   return success();
 }

@@ -4,8 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// ropegrad-lower-rows: rotate, append_column, guard, position_table and
-// linalg.matmul on buffers to scf and vector.
+// ropegrad-lower-rows: rotate, append_column, guard, require_positive,
+// position_table and linalg ops over rows to parallel loops of vector code.
 //
 //===----------------------------------------------------------------------===//
 
@@ -33,28 +33,56 @@ void mlir::ropegrad::forPieces(Emitter &e, int64_t width, int64_t lanes,
     body(e.index(whole + at), piece);
 }
 
-void mlir::ropegrad::lowerAppendColumn(Emitter &e, AppendColumnOp op) {
-  auto shape = cast<MemRefType>(op.getIns()[0].getType()).getShape();
-  int64_t rows = shape[0] * shape[1] * shape[2], width = shape[3];
-  Value from = e.flat(op.getIns()[0]), to = e.flat(op.getOuts()[0]);
-  Value last = op.getIns().size() == 2 ? e.flat(op.getIns()[1]) : Value();
-  Value factor = e.scalar(last ? op.getScale().convertToDouble() : 1.0);
-  e.loop(0, rows, 1, [&](Value row) {
-    Value source = e.mul(row, width), target = e.mul(row, width + 1);
-    forPieces(e, width, e.lanes, [&](Value at, int64_t piece) {
-      e.store(e.load(from, e.add(source, at), piece), to, e.add(target, at));
-    });
-    Value value = last ? e.mulf(e.load(last, row), factor) : factor;
-    e.store(value, to, e.add(target, width));
-  });
+void mlir::ropegrad::forElements(Emitter &e, Value length, int64_t lanes,
+                                 function_ref<void(Value, int64_t)> body) {
+  Value whole = e.sub(length, e.rem(length, e.index(lanes)));
+  e.loop(e.index(0), whole, lanes, [&](Value at) { body(at, lanes); });
+  e.loop(whole, length, 1, [&](Value at) { body(at, 1); });
 }
 
-/// Static contiguous buffers of one element type, at the top of a function.
+Value mlir::ropegrad::unitsOf(Emitter &e, const RowSpace &space) {
+  return e.mul(e.mul(space.batch, space.heads), space.chunks(e));
+}
+
+LogicalResult mlir::ropegrad::lowerAppendColumn(Emitter &e, AppendColumnOp op) {
+  FailureOr<Tall> from = tallOf(e, op, op.getIns()[0]);
+  FailureOr<Tall> to = tallOf(e, op, op.getOuts()[0]);
+  bool hasLast = op.getIns().size() == 2;
+  FailureOr<Tall> last = hasLast ? tallOf(e, op, op.getIns()[1]) : from;
+  if (failed(from) || failed(to) || failed(last))
+    return failure();
+  Value factor = e.scalar(hasLast ? op.getScale().convertToDouble() : 1.0);
+  forRows(e, rowSpace(e, op, op.getOuts()[0]), [&](const RowUnit &unit) {
+    Value fromAt = from->at(e, unit), toAt = to->at(e, unit);
+    Value lastAt = hasLast ? last->at(e, unit) : Value();
+    e.loop(e.index(0), unit.count, 1, [&](Value row) {
+      Value source = e.add(fromAt, e.mul(row, from->rowStride));
+      Value target = e.add(toAt, e.mul(row, to->rowStride));
+      forPieces(e, from->width, e.lanes, [&](Value at, int64_t piece) {
+        e.store(e.load(from->buffer, e.add(source, at), piece), to->buffer,
+                e.add(target, at));
+      });
+      Value value = factor;
+      if (hasLast)
+        value = e.mulf(
+            e.load(last->buffer, e.add(lastAt, e.mul(row, last->rowStride))),
+            factor);
+      e.store(value, to->buffer, e.add(target, from->width));
+    });
+  });
+  return success();
+}
+
+static LogicalResult expectTopLevel(Operation *op) {
+  if (isa<func::FuncOp>(op->getParentOp()))
+    return success();
+  return op->emitOpError("expected the top level of a function, but got a "
+                         "place inside ")
+         << op->getParentOp()->getName();
+}
+
+/// Static contiguous buffers of one element type.
 static LogicalResult checkOperands(Operation *op) {
-  if (!isa<func::FuncOp>(op->getParentOp()))
-    return op->emitOpError("expected the top level of a function, but got a "
-                           "place inside ")
-           << op->getParentOp()->getName();
   Type element;
   for (Type type : op->getOperandTypes()) {
     auto buffer = dyn_cast<MemRefType>(type);
@@ -72,6 +100,15 @@ static LogicalResult checkOperands(Operation *op) {
   return success();
 }
 
+/// The first buffer's element type decides what a vector holds.
+static FloatType elementOf(Operation *op) {
+  for (Type type : op->getOperandTypes())
+    if (auto buffer = dyn_cast<MemRefType>(type))
+      if (auto element = dyn_cast<FloatType>(buffer.getElementType()))
+        return element;
+  return {};
+}
+
 namespace {
 
 struct LowerRows : mlir::ropegrad::impl::LowerRowsBase<LowerRows> {
@@ -86,41 +123,48 @@ struct LowerRows : mlir::ropegrad::impl::LowerRowsBase<LowerRows> {
     }
     if (failed(addStatus(getOperation())))
       return signalPassFailure();
+    forwardFills(getOperation());
+    RowBuffers buffers(getOperation());
     SmallVector<Operation *> ops;
     getOperation().walk([&](Operation *op) {
+      auto structured = dyn_cast<linalg::LinalgOp>(op);
       if (isa<RotateOp, AppendColumnOp, GuardOp, RequirePositiveOp,
-              PositionTableOp, linalg::MatmulOp>(op))
+              PositionTableOp, linalg::MatmulOp>(op) ||
+          (structured && isElementwiseOfRows(structured, buffers)))
         ops.push_back(op);
     });
     for (Operation *op : ops) {
-      if (failed(checkOperands(op)) || failed(lower(op)))
+      if (failed(lower(op, buffers)))
         return signalPassFailure();
       op->erase();
     }
+    if (failed(checkOutputs(getOperation(), vectorBits)))
+      return signalPassFailure();
   }
 
-  LogicalResult lower(Operation *op) {
+  LogicalResult lower(Operation *op, const RowBuffers &buffers) {
+    auto structured = dyn_cast<linalg::LinalgOp>(op);
+    bool isElementwise = structured && !isa<linalg::MatmulOp>(op);
+    if (failed(expectTopLevel(op)) ||
+        (!isElementwise && failed(checkOperands(op))))
+      return failure();
     OpBuilder builder(op);
-    auto type = cast<MemRefType>(op->getOperand(0).getType());
-    Emitter e(builder, op->getLoc(), cast<FloatType>(type.getElementType()),
-              vectorBits);
+    Emitter e(builder, op->getLoc(), elementOf(op), vectorBits);
+    if (isElementwise)
+      return lowerElementwise(e, structured, buffers);
     return llvm::TypeSwitch<Operation *, LogicalResult>(op)
-        .Case([&](RotateOp rotate) {
-          lowerRotate(e, rotate);
-          return success();
-        })
-        .Case([&](AppendColumnOp append) {
-          lowerAppendColumn(e, append);
-          return success();
-        })
+        .Case([&](RotateOp rotate) { return lowerRotate(e, rotate); })
+        .Case(
+            [&](AppendColumnOp append) { return lowerAppendColumn(e, append); })
         .Case([&](GuardOp guard) { return lowerGuard(e, guard); })
         .Case([&](RequirePositiveOp require) {
           return lowerRequirePositive(e, require);
         })
         .Case(
             [&](PositionTableOp table) { return lowerPositionTable(e, table); })
-        .Case(
-            [&](linalg::MatmulOp product) { return lowerMatmul(e, product); });
+        .Case([&](linalg::MatmulOp product) {
+          return lowerMatmul(e, product, buffers);
+        });
   }
 };
 

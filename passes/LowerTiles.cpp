@@ -4,13 +4,15 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// ropegrad-lower-tiles: the exact route as loops over batch, heads, row tiles
-// and column tiles.
+// ropegrad-lower-tiles: the exact route as loops over heads, row tiles and
+// column tiles, in units that run in parallel.
 //
 //===----------------------------------------------------------------------===//
 
 #include "passes/OnlineSoftmax.h"
 #include "passes/TileExits.h"
+
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 
 namespace mlir::ropegrad {
 #define GEN_PASS_DEF_LOWERTILES
@@ -22,31 +24,63 @@ using namespace mlir::ropegrad;
 
 namespace {
 
+/// Batch, heads and n of the matrices of `body`.
+RowSpace spaceOf(Emitter &e, const TileBody &body) {
+  TilesOp op = body.op;
+  Value tall = *llvm::find_if(op->getOperands(), [](Value operand) {
+    return cast<MemRefType>(operand.getType()).getRank() >= 3;
+  });
+  RowSpace space = rowSpace(e, op, tall);
+  space.heads = body.matrix.getHeads();
+  return space;
+}
+
+/// The fewest heads of an operand or result.
+int64_t countGroups(const TileBody &body) {
+  TilesOp op = body.op;
+  int64_t groups = body.matrix.getHeads();
+  for (Value operand : op->getOperands())
+    if (auto type = cast<MemRefType>(operand.getType()); type.getRank() >= 3)
+      groups = std::min(groups, type.getDimSize(1));
+  return groups;
+}
+
+TileUnits chooseUnits(const TileBody &body, const RowSpace &space,
+                      const TileShape &shape) {
+  bool sumsHeads = llvm::any_of(
+      body.exits,
+      llvm::IsaPred<DiagonalSumsOp, PositionGradientOp, KroneckerGradientOp>);
+  return TileUnits::choose(space, shape, countGroups(body), sumsHeads);
+}
+
+TileNest makeNest(Emitter &e, const TileBody &body) {
+  TileNest nest{e,  body.op, spaceOf(e, body), {}, {}, {}, {}, {}, {}, {},
+                {}, {}};
+  int64_t n = body.matrix.getRows();
+  nest.shape = TileShape::choose(n, isConstantIntValue(nest.n(), n), e.lanes);
+  nest.units = chooseUnits(body, nest.space, nest.shape);
+  return nest;
+}
+
 /// The loop nest of one `tiles` op.
 class TileLoops {
 public:
   TileLoops(Emitter &e, const TileBody &body)
-      : e(e), body(body),
-        nest{e,
-             body.op,
-             TileShape::choose(body.matrix.getRows(), e.lanes),
-             body.matrix.getHeads(),
-             {},
-             {},
-             {},
-             {},
-             {}},
-        operands(nest) {}
+      : e(e), body(body), nest(makeNest(e, body)), operands(nest) {}
 
   void emit() {
     prepare();
-    e.loop(0, body.matrix.getBatch(), 1, [&](Value batch) {
-      nest.batch = batch;
-      e.loop(0, nest.heads, 1, [&](Value head) {
-        nest.head = head;
-        emitHead();
-      });
-    });
+    const TileUnits &units = nest.units;
+    Value items = e.mul(nest.space.batch, units.groups * units.chunks);
+    e.parallel(units.shares ? e.index(units.shares) : items, "",
+               [&](Value unit) {
+                 nest.unit = unit;
+                 beginUnit();
+                 if (!units.shares)
+                   return emitItem(unit);
+                 e.loop(unit, items, units.shares,
+                        [&](Value item) { emitItem(item); });
+               });
     for (auto &exit : exits)
       exit->end();
   }
@@ -58,15 +92,12 @@ private:
          llvm::zip(op.getBody().front().getArguments(), op.getIns()))
       operands.bind(argument, input);
     matrices = std::make_unique<TileMatrices>(nest, operands, body);
-    if (body.logSumExp)
-      softmax =
-          std::make_unique<OnlineSoftmax>(nest, *matrices, body.logSumExp);
     for (auto [exit, out] : llvm::zip(body.exits, op.getOuts())) {
       if (isa<RowLogSumExpOp>(exit)) {
-        logOutputs.push_back(e.flat(out));
+        logOutputs.push_back(*tallOf(e, op, out));
         continue;
       }
-      exits.push_back(makeExit(exit, e.flat(out)));
+      exits.push_back(makeExit(exit, out));
       if (body.logSumExp && body.isOnline(exit))
         online.insert(exits.back().get());
     }
@@ -84,15 +115,46 @@ private:
     return makeDiagonalExit(context);
   }
 
+  void beginUnit() {
+    operands.allocate();
+    matrices->allocate();
+    if (body.logSumExp)
+      softmax =
+          std::make_unique<OnlineSoftmax>(nest, *matrices, body.logSumExp);
+    for (auto &exit : exits)
+      exit->beginUnit();
+  }
+
+  /// Number `item` of (batch entry, group, chunk), in this order: the chunk of
+  /// every head of the group.
+  void emitItem(Value item) {
+    const TileUnits &units = nest.units;
+    nest.chunk = e.rem(item, e.index(units.chunks));
+    Value group = e.div(item, units.chunks);
+    nest.batch = e.div(group, units.groups);
+    int64_t members = nest.heads() / units.groups;
+    Value first = e.mul(e.rem(group, e.index(units.groups)), members);
+    if (members == 1) {
+      nest.head = first;
+      return emitHead();
+    }
+    e.loop(0, members, 1, [&](Value member) {
+      nest.head = e.add(first, member);
+      emitHead();
+    });
+  }
+
   void emitHead() {
-    operands.refresh();
+    operands.refreshHead();
     matrices->beginHead();
     for (auto &exit : exits)
       exit->beginHead();
-    e.loop(0, nest.shape.n, nest.shape.rows, [&](Value i0) {
-      nest.i0 = i0;
-      emitRows();
-    });
+    int64_t rows = nest.shape.rows;
+    e.loop(e.mul(nest.chunk, rows), nest.n(), rows * nest.units.chunks,
+           [&](Value i0) {
+             nest.i0 = i0;
+             emitRows();
+           });
     for (auto &exit : exits)
       exit->endHead();
   }
@@ -100,8 +162,9 @@ private:
   void emitRows() {
     const TileShape &s = nest.shape;
     nest.liveRows = s.hasDeadRows()
-                        ? e.min(e.index(s.rows), e.sub(e.index(s.n), nest.i0))
+                        ? e.min(e.index(s.rows), e.sub(nest.n(), nest.i0))
                         : e.index(s.rows);
+    operands.refreshRows();
     for (auto &exit : exits)
       exit->beginRows();
     if (softmax)
@@ -121,7 +184,7 @@ private:
   /// from a tile's first column on.
   std::pair<Value, Value> liveRange() {
     const TileShape &s = nest.shape;
-    Value from = e.index(0), to = e.index(s.n);
+    Value from = e.index(0), to = nest.n();
     if (body.live.mask != Mask::None)
       to = e.min(to, e.add(nest.i0, s.rows));
     if (body.live.mask == Mask::Window) {
@@ -158,14 +221,12 @@ private:
       Value rows = op->getOperand(1);
       if (values.count(rows))
         continue;
-      Value scalar;
-      if (rows.getDefiningOp())
-        scalar = softmax->maximum(row);
-      else
-        scalar = e.load(operands.whole(rows),
-                        e.add(e.mul(nest.groupIndex(nest.heads), nest.shape.n),
-                              e.add(nest.i0, row)));
-      values[rows] = e.broadcast(scalar, e.lanes);
+      if (rows.getDefiningOp()) {
+        values[rows] = e.broadcast(softmax->maximum(row), e.lanes);
+        continue;
+      }
+      Slice at = operands.row(rows, e.add(nest.i0, row));
+      values[rows] = e.broadcast(e.load(at.buffer, at.offset), e.lanes);
     }
     return values;
   }
@@ -206,7 +267,7 @@ private:
   std::unique_ptr<OnlineSoftmax> softmax;
   SmallVector<std::unique_ptr<TileExit>> exits;
   DenseSet<TileExit *> online;
-  SmallVector<Value> logOutputs;
+  SmallVector<Tall> logOutputs;
 };
 
 struct LowerTiles : mlir::ropegrad::impl::LowerTilesBase<LowerTiles> {

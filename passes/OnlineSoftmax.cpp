@@ -29,7 +29,7 @@ OnlineSoftmax::OnlineSoftmax(TileNest &nest, TileMatrices &matrices,
 void OnlineSoftmax::beginRows() {
   e.loop(0, nest.shape.rows, 1,
          [&](Value row) { e.store(e.scalar(lowest), maxima, row); });
-  nest.zero(sums, nest.shape.rows * e.lanes);
+  nest.zero({sums, e.index(0)}, nest.shape.rows * e.lanes);
 }
 
 void OnlineSoftmax::updateMaxima(bool cut,
@@ -67,9 +67,7 @@ Value OnlineSoftmax::weight(TileLanes &lanes, Value maximum) {
   return lanes.select(prefactor, e.exp(log ? e.addf(z, log) : z), 0.0);
 }
 
-void OnlineSoftmax::endRows(ArrayRef<Value> outputs) {
-  Value first =
-      e.add(e.mul(nest.groupIndex(nest.heads), nest.shape.n), nest.i0);
+void OnlineSoftmax::endRows(ArrayRef<Tall> outputs) {
   e.loop(e.index(0), nest.liveRows, 1, [&](Value row) {
     Value sum = e.reduceAdd(loadSum(row));
     e.store(e.divf(e.scalar(1.0), sum), inverse, row);
@@ -77,7 +75,8 @@ void OnlineSoftmax::endRows(ArrayRef<Value> outputs) {
       return;
     Value log = math::LogOp::create(e.b, e.loc, sum);
     Value result = e.addf(maximum(row), log);
-    for (Value output : outputs)
-      e.store(result, output, e.add(first, row));
+    for (const Tall &output : outputs)
+      e.store(result, output.buffer,
+              output.at(e, nest.batch, nest.head, e.add(nest.i0, row)));
   });
 }

@@ -18,6 +18,7 @@ namespace mlir::ropegrad {
 
 /// L_i = m_i + log l_i with m_i the largest log b + Z of the row and
 /// l_i = Σ_j b exp(Z − m_i).
+/// Private to a unit.
 class OnlineSoftmax {
 public:
   OnlineSoftmax(TileNest &nest, TileMatrices &matrices, RowLogSumExpOp op);
@@ -37,7 +38,7 @@ public:
   /// The terms of l at `lanes`.
   Value weight(TileLanes &lanes, Value maximum);
   /// Writes L to every output and fills factors().
-  void endRows(ArrayRef<Value> outputs);
+  void endRows(ArrayRef<Tall> outputs);
   /// 1 / l_i of every row of the row tile.
   Value factors() { return inverse; }
 

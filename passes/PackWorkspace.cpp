@@ -9,9 +9,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "passes/Passes.h"
-
-#include "mlir/Interfaces/ViewLikeInterface.h"
+#include "passes/Tall.h"
+#include "llvm/ADT/BitVector.h"
 #include "llvm/Support/MathExtras.h"
 
 namespace mlir::ropegrad {
@@ -59,33 +58,43 @@ struct Slot {
   }
 };
 
-/// Numbers the ops at the top level of a function.
+/// The calling thread's number in its team, given a source location (null). Not
+/// omp_get_thread_num: a program that also links GNU's OpenMP may bind that
+/// name to it, and its answer for a thread that it does not know is 0.
+constexpr StringLiteral kThreadNumber = "__kmpc_bound_thread_num";
+
+/// Numbers all ops of a function in their order.
 class Order {
 public:
-  explicit Order(func::FuncOp function) : function(function) {
+  explicit Order(func::FuncOp function) {
     int64_t next = 0;
-    for (Block &block : function.getBody())
-      for (Operation &op : block)
-        numbers[&op] = next++;
+    function.walk<WalkOrder::PreOrder>([&](Operation *op) {
+      starts[op] = next++;
+      ends[op] = starts[op];
+    });
+    function.walk([&](Operation *op) { // innermost first
+      if (Operation *parent = op->getParentOp(); parent && ends.count(parent))
+        ends[parent] = std::max(ends[parent], ends[op]);
+    });
   }
 
-  int64_t of(Operation *op) const {
-    while (op->getParentOp() != function)
-      op = op->getParentOp();
-    return numbers.lookup(op);
+  /// Extends [first, last] by the op of `block` that is or holds `user`.
+  void extend(Operation *user, Block *block, Slot &slot) const {
+    while (user->getBlock() != block && user->getParentOp() &&
+           !isa<func::FuncOp>(user->getParentOp()))
+      user = user->getParentOp();
+    slot.first = std::min(slot.first, starts.lookup(user));
+    slot.last = std::max(slot.last, ends.lookup(user));
   }
 
 private:
-  Operation *function;
-  DenseMap<Operation *, int64_t> numbers;
+  DenseMap<Operation *, int64_t> starts, ends;
 };
 
 /// Extends [first, last] by all uses of `buffer` and of its views.
 void addUses(Value buffer, const Order &order, Slot &slot) {
   for (Operation *user : buffer.getUsers()) {
-    int64_t at = order.of(user);
-    slot.first = std::min(slot.first, at);
-    slot.last = std::max(slot.last, at);
+    order.extend(user, slot.alloc->getBlock(), slot);
     for (Value result : user->getResults())
       if (isa<BaseMemRefType>(result.getType()))
         addUses(result, order, slot);
@@ -120,6 +129,7 @@ int64_t assignOffsets(SmallVectorImpl<Slot> &slots) {
 
 struct PackWorkspacePass : impl::PackWorkspaceBase<PackWorkspacePass> {
   void runOnOperation() final {
+    threadOffsets.clear();
     for (auto function : getOperation().getOps<func::FuncOp>())
       if (function.isPublic() && !function.isExternal() &&
           failed(pack(function)))
@@ -128,12 +138,14 @@ struct PackWorkspacePass : impl::PackWorkspaceBase<PackWorkspacePass> {
 
   LogicalResult pack(func::FuncOp function) {
     Order order(function);
-    SmallVector<Slot> slots;
+    SmallVector<Slot> shared, perThread;
     WalkResult walked = function.walk([&](memref::AllocOp alloc) {
       auto type = alloc.getType();
-      if (alloc->getParentOp() != function || !type.hasStaticShape()) {
+      auto team = alloc->getParentOfType<omp::ParallelOp>();
+      if ((!team && alloc->getParentOp() != function) ||
+          !type.hasStaticShape()) {
         alloc.emitError("expected a static allocation at the top level of a "
-                        "kernel");
+                        "kernel or in a parallel loop");
         return WalkResult::interrupt();
       }
       std::optional<int64_t> size = bytesOf(type);
@@ -143,41 +155,126 @@ struct PackWorkspacePass : impl::PackWorkspaceBase<PackWorkspacePass> {
             << type;
         return WalkResult::interrupt();
       }
-      int64_t bytes = alignUp(*size);
-      int64_t at = order.of(alloc);
-      Slot slot{alloc, std::max(bytes, kAlignment), at, at};
+      Slot slot{alloc, std::max(alignUp(*size), kAlignment), INT64_MAX, -1};
+      order.extend(alloc, alloc->getBlock(), slot);
       addUses(alloc, order, slot);
-      slots.push_back(slot);
+      (team ? perThread : shared).push_back(slot);
       return WalkResult::advance();
     });
     if (walked.wasInterrupted())
       return failure();
-    int64_t total = std::max(assignOffsets(slots), kAlignment);
-    return rewrite(function, slots, total);
+    packResiduals(function);
+    int64_t total = std::max(assignOffsets(shared), kAlignment);
+    int64_t perThreadTotal = assignOffsets(perThread);
+    return rewrite(function, shared, total, perThread, perThreadTotal);
   }
 
-  LogicalResult rewrite(func::FuncOp function, ArrayRef<Slot> slots,
-                        int64_t total) {
+  /// One argument for all that a forward pass leaves to its backward pass.
+  void packResiduals(func::FuncOp function) {
+    llvm::BitVector old(function.getNumArguments());
+    for (BlockArgument argument : function.getArguments())
+      if (function.getArgAttr(argument.getArgNumber(), kResidualAttr))
+        old.set(argument.getArgNumber());
+    if (old.none())
+      return;
+    OpBuilder b = OpBuilder::atBlockBegin(&function.getBody().front());
+    int64_t bytes = 0;
+    SmallVector<std::pair<BlockArgument, int64_t>> places;
+    for (unsigned number : old.set_bits()) {
+      BlockArgument argument = function.getArgument(number);
+      places.emplace_back(argument, bytes);
+      bytes += alignUp(*bytesOf(cast<MemRefType>(argument.getType())));
+    }
+    unsigned at = old.find_first();
+    (void)function.insertArgument(at, MemRefType::get({bytes}, b.getI8Type()),
+                                  {}, function.getLoc());
+    for (auto [argument, offset] : places) {
+      Value start =
+          arith::ConstantIndexOp::create(b, function.getLoc(), offset);
+      Value view = memref::ViewOp::create(
+          b, function.getLoc(), cast<MemRefType>(argument.getType()),
+          function.getArgument(at), start, ValueRange{});
+      argument.replaceAllUsesWith(view);
+    }
+    llvm::BitVector erased(function.getNumArguments());
+    for (unsigned number : old.set_bits())
+      erased.set(number + 1);
+    (void)function.eraseArguments(erased);
+    function->setAttr("ropegrad.residual_bytes", b.getI64IntegerAttr(bytes));
+  }
+
+  /// The offset of the calling thread's part of the workspace, made once per
+  /// parallel region.
+  Value threadOffset(omp::ParallelOp team, int64_t total, int64_t perThread) {
+    Value &offset = threadOffsets[team];
+    if (offset)
+      return offset;
+    Location loc = team.getLoc();
+    OpBuilder b = OpBuilder::atBlockBegin(&team.getRegion().front());
+    Value nowhere = arith::ConstantIndexOp::create(b, loc, 0);
+    Value number =
+        func::CallOp::create(b, loc, kThreadNumber, TypeRange{b.getI32Type()},
+                             ValueRange{nowhere})
+            .getResult(0);
+    number = arith::IndexCastOp::create(b, loc, b.getIndexType(), number);
+    Value size = arith::ConstantIndexOp::create(b, loc, perThread);
+    Value start = arith::ConstantIndexOp::create(b, loc, total);
+    offset = arith::AddIOp::create(b, loc, start,
+                                   arith::MulIOp::create(b, loc, number, size));
+    return offset;
+  }
+
+  void declareThreadNumber() {
+    ModuleOp module = getOperation();
+    if (module.lookupSymbol(kThreadNumber))
+      return;
+    OpBuilder b = OpBuilder::atBlockBegin(module.getBody());
+    auto function = func::FuncOp::create(
+        b, module.getLoc(), kThreadNumber,
+        b.getFunctionType({b.getIndexType()}, {b.getI32Type()}));
+    function.setPrivate();
+  }
+
+  LogicalResult rewrite(func::FuncOp function, ArrayRef<Slot> shared,
+                        int64_t total, ArrayRef<Slot> perThread,
+                        int64_t perThreadTotal) {
     OpBuilder b(&getContext());
-    auto type = MemRefType::get({total}, b.getI8Type());
+    auto type =
+        MemRefType::get({total + perThreadTotal * kMaxThreads}, b.getI8Type());
     if (failed(function.insertArgument(function.getNumArguments(), type, {},
                                        function.getLoc())))
       return failure();
     Value workspace = function.getArguments().back();
-    for (const Slot &slot : slots) {
-      memref::AllocOp alloc = slot.alloc;
-      b.setInsertionPoint(alloc);
-      Value offset =
-          arith::ConstantIndexOp::create(b, alloc.getLoc(), slot.offset);
+    auto replace = [&](memref::AllocOp alloc, Value offset) {
       Value view = memref::ViewOp::create(b, alloc.getLoc(), alloc.getType(),
                                           workspace, offset, ValueRange{});
       alloc.replaceAllUsesWith(view);
       alloc.erase();
+    };
+    for (const Slot &slot : shared) {
+      b.setInsertionPoint(slot.alloc);
+      replace(slot.alloc, arith::ConstantIndexOp::create(
+                              b, slot.alloc->getLoc(), slot.offset));
+    }
+    if (!perThread.empty())
+      declareThreadNumber();
+    for (const Slot &slot : perThread) {
+      memref::AllocOp alloc = slot.alloc;
+      Value own = threadOffset(alloc->getParentOfType<omp::ParallelOp>(), total,
+                               perThreadTotal);
+      b.setInsertionPoint(alloc);
+      Value offset =
+          arith::ConstantIndexOp::create(b, alloc.getLoc(), slot.offset);
+      replace(alloc, arith::AddIOp::create(b, alloc.getLoc(), own, offset));
     }
     function->setAttr("ropegrad.workspace_bytes", b.getI64IntegerAttr(total));
+    function->setAttr("ropegrad.workspace_bytes_per_thread",
+                      b.getI64IntegerAttr(perThreadTotal));
     function->setAttr("llvm.bareptr", b.getUnitAttr());
     return success();
   }
+
+  DenseMap<Operation *, Value> threadOffsets;
 };
 
 } // namespace

@@ -117,6 +117,42 @@ def OutlineTiles : Pass<"ropegrad-outline-tiles", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::ropegrad::RopeGradDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def SplitGradient : Pass<"ropegrad-split-gradient", "::mlir::ModuleOp"> {
+  let summary = "level 3: a gradient in one call as a forward and a backward pass";
+  let description = [{
+    Adds two functions to a module whose public function `gradient` has an
+    argument named dO: `forward_train`, the part that does not depend on dO, and
+    `backward`, the rest. A value that crosses is made again in `backward` where
+    that is linear in its size (rotations, elementwise arithmetic), and otherwise
+    it is a residual: a last result of `forward_train` and a last argument of
+    `backward`, both marked `ropegrad.residual`, in the order of the ops.
+
+    ```mlir
+    func.func @gradient(%Q, %K, %V, %dO) {
+      %G = ropegrad.accumulate(%K, %V)
+      %O = ropegrad.expand(%Q, %G)
+      %dQ = ropegrad.reverse(%Q, %G, %dO)
+      return %O, %dQ
+    }
+      ==>
+    func.func @forward_train(%Q, %K, %V) {
+      %G = ropegrad.accumulate(%K, %V)
+      %O = ropegrad.expand(%Q, %G)
+      return %O, %G
+    }
+    func.func @backward(%Q, %K, %V, %dO, %G) {
+      %dQ = ropegrad.reverse(%Q, %G, %dO)
+      return %dQ
+    }
+    ```
+
+    `backward` does not repeat `guard` and `require_positive`: its residuals come
+    from a forward pass over the same arguments that returned 0. What a guard
+    reports is a result of `forward_train` alone. Modules that have both
+    functions, or no such gradient on tensors, are left alone.
+  }];
+}
+
 def Bufferize : Pass<"ropegrad-bufferize", "::mlir::ModuleOp"> {
   let summary = "level 3 to level 4: tensors to buffers, results to destinations";
   let description = [{
@@ -150,10 +186,16 @@ def LowerTiles : KernelPass<"ropegrad-lower-tiles"> {
     register-tiled microkernel; the elementwise rest of the expression is emitted
     lane by lane through `TileOpInterface`; row-wise log-sum-exp runs online.
 
+    One unit of the parallel loop has the heads that share a key head or, where
+    there are few of these, a part of their row tiles. Which part, and the order
+    in which partial sums are added, depend on the compiled problem alone.
+
     ```mlir
     ropegrad.tiles ins(%q, %k, %v) outs(%l, %o) {...}
       ==>
-    scf.for %i0 = ... { scf.for %j0 = ... { call @gemm ... vector.fma ... } }
+    scf.parallel (%unit) = ... {
+      scf.for %i0 = ... { scf.for %j0 = ... { call @gemm ... vector.fma ... } }
+    }
     ```
   }];
 }
@@ -174,28 +216,94 @@ def LowerFeatures : KernelPass<"ropegrad-lower-features"> {
 }
 
 def LowerRows : KernelPass<"ropegrad-lower-rows"> {
-  let summary = "row-wise ops and small products to scf and vector";
+  let summary = "row-wise ops and small products to parallel loops of vector code";
   let description = [{
     Lowers `rotate`, `append_column`, `guard`, `require_positive`,
-    `position_table` and `linalg.matmul` (plain or transposed) on buffers.
-    Guards make the function return a status: 0, 1 as soon as a radius exceeds
-    its limit, 5 where a row sum is not positive.
+    `position_table`, `linalg.matmul` (plain or transposed) and elementwise linalg
+    ops and sums over rows on buffers. Work over rows becomes `scf.parallel` over
+    batch entries, heads and chunks of rows; what a later step needs of all rows
+    passes through one number or one small matrix per unit, combined in their
+    order. A call of fewer rows than the types say (`ropegrad-runtime-sizes`)
+    touches its own rows only.
+
+    Functions return a status: 0, 1 as soon as a radius exceeds its limit, 4 where
+    an output (an argument with `ropegrad.output`) is not finite, 5 where a row sum
+    is not positive.
 
     ```mlir
     ropegrad.guard outs(%r, %q, %k) {limit = 0.5, scale = 0.25}
       ==>
+    scf.parallel (%unit) = ... { func.call @max_norm_4_f32(%q, ..., %norms, %unit) }
+    scf.parallel (%unit) = ... { ... }
     memref.store %radius, %r[]
     cf.cond_br %within, ^next, ^exceeded   // ^exceeded: return 1
     ```
+
+    Runs before the passes that lower the other structured ops: they tell which
+    buffers have one row per position.
   }];
+}
+
+def RuntimeSizes : Pass<"ropegrad-runtime-sizes", "::mlir::ModuleOp"> {
+  let summary = "sizes and strides of a call as arguments of the kernel";
+  let description = [{
+    Types say the largest sizes of a kernel. This pass adds arguments for the
+    batch entries and rows of a call and for the strides, in elements, of the
+    caller's arrays (batch, head, row of each array of rank 4, in order), marks
+    what the lowerings must know of the arguments, and chooses how many rows a
+    unit of parallel work has, from the compiled problem alone: results do not
+    depend on the number of threads.
+
+    ```mlir
+    func.func @forward(%Q: memref<1x2x64x4xf32> {ropegrad.name = "Q"}, ...) { ... }
+      ==>
+    func.func @forward(%Q: memref<1x2x64x4xf32> {ropegrad.name = "Q", ropegrad.strides = 0 : i64}, ...,
+        %batch: index {ropegrad.size = "batch"}, %n: index {ropegrad.size = "n"},
+        %strides: memref<12xi64> {ropegrad.size = "strides"}) attributes {ropegrad.chunk = 480 : i64} { ... }
+    ```
+  }];
+}
+
+def FuseParallel : Pass<"ropegrad-fuse-parallel", "::mlir::ModuleOp"> {
+  let summary = "row-wise loops that follow one another to one";
+  let description = [{
+    Merges neighbouring `scf.parallel` loops of one `ropegrad.space`: a unit of
+    such a loop reads of what the loops before it wrote only its own rows.
+
+    ```mlir
+    scf.parallel (%i) = ... { A } {ropegrad.space = "rows2"}
+    scf.parallel (%i) = ... { B } {ropegrad.space = "rows2"}
+      ==>
+    scf.parallel (%i) = ... { A B } {ropegrad.space = "rows2"}
+    ```
+  }];
+}
+
+def Parallelize : Pass<"ropegrad-parallelize", "::mlir::ModuleOp"> {
+  let summary = "parallel loops to OpenMP";
+  let description = [{
+    Gives every public function an argument for the number of threads, and lets a
+    team of so many share the units of every parallel loop.
+
+    ```mlir
+    scf.parallel (%i) = (%c0) to (%n) step (%c1) { ... }
+      ==>
+    omp.parallel num_threads(%threads : i32) {
+      omp.wsloop schedule(dynamic) { omp.loop_nest (%i) : index = (%c0) to (%n) step (%c1) { ... } }
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::omp::OpenMPDialect"];
 }
 
 def PackWorkspace : Pass<"ropegrad-pack-workspace", "::mlir::ModuleOp"> {
   let summary = "allocations to slices of a workspace that the caller provides";
   let description = [{
     Gives every public function a last argument, the workspace, and lays all its
-    allocations out in it; buffers whose lives do not overlap share memory.
-    Its size becomes the attribute `ropegrad.workspace_bytes`.
+    allocations out in it; buffers whose lives do not overlap share memory. Those
+    inside `omp.parallel` exist once per thread, behind all others. The sizes
+    become the attributes `ropegrad.workspace_bytes` and
+    `ropegrad.workspace_bytes_per_thread`.
 
     ```mlir
     func.func @f(%x: memref<4xf32>) { %a = memref.alloc() : memref<64xf32> ... }

@@ -42,6 +42,8 @@ void buildStructured(OpPassManager &manager) {
   manager.addPass(createFuseKronecker());
   manager.addPass(createOutlineTiles());
   tidy(manager);
+  manager.addPass(createSplitGradient());
+  tidy(manager);
 }
 
 /// Level 3 to level 4: buffers.
@@ -54,11 +56,14 @@ void buildKernels(OpPassManager &manager) {
 /// Level 4 to the LLVM dialect.
 void buildLLVM(OpPassManager &manager, const PipelineOptions &options) {
   int64_t bits = options.vectorBits;
+  manager.addPass(createRuntimeSizes());
+  manager.addPass(createLowerRows({bits}));
   manager.addPass(createLowerTiles({bits}));
   manager.addPass(createLowerFeatures({bits}));
-  manager.addPass(createLowerRows({bits}));
   manager.addPass(createConvertLinalgToLoopsPass());
   tidy(manager);
+  manager.addPass(createFuseParallel());
+  manager.addPass(createParallelize());
   manager.addPass(createPackWorkspace());
   manager.addPass(memref::createExpandStridedMetadataPass());
   manager.addPass(createLowerAffinePass());
@@ -70,6 +75,7 @@ void buildLLVM(OpPassManager &manager, const PipelineOptions &options) {
   manager.addPass(createArithToLLVMConversionPass());
   manager.addPass(createConvertIndexToLLVMPass());
   manager.addPass(createConvertControlFlowToLLVMPass());
+  manager.addPass(createConvertOpenMPToLLVMPass());
   manager.addPass(createConvertFuncToLLVMPass());
   manager.addPass(createReconcileUnrealizedCastsPass());
   tidy(manager);
@@ -113,8 +119,9 @@ void registerPipeline() {
   registerPassPipeline(
       "ropegrad-pipeline",
       "from problems to the LLVM dialect: plan, differentiate, "
-      "approximate-exp, fuse-kronecker, outline-tiles, bufferize, lower-tiles, "
-      "lower-features, lower-rows, pack-workspace, conversions to LLVM",
+      "approximate-exp, fuse-kronecker, outline-tiles, split-gradient, "
+      "bufferize, runtime-sizes, lower-rows, lower-tiles, lower-features, "
+      "fuse-parallel, parallelize, pack-workspace, conversions to LLVM",
       [](OpPassManager &manager, StringRef text,
          function_ref<LogicalResult(const Twine &)> report) -> LogicalResult {
         PipelineOptions options;

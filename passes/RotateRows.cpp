@@ -38,15 +38,16 @@ Value negate(Emitter &e, Value value) {
 }
 
 /// The body of a rotation kernel. cos and sin of a few rows are rounded into a
-/// buffer, which then serves these rows of every head. Two ways to pair:
+/// buffer, which then serves these rows. Two ways to pair:
 ///  - partners meet in one vector (interleaved rows, or short ones): the buffer
 ///    holds cos and signed sin of every coordinate, y = x·C + swap(x)·S;
 ///  - they lie d/2 apart in two vectors: the buffer holds those of every pair.
 class Rotation {
 public:
   Rotation(Emitter &e, RotateOp op)
-      : e(e), shape(cast<MemRefType>(op.getIns()[0].getType()).getShape()),
-        n(shape[2]), d(shape[3]), inverse(op.getInverse()),
+      : e(e), n(cast<MemRefType>(op.getIns()[0].getType()).getDimSize(2)),
+        d(cast<MemRefType>(op.getIns()[0].getType()).getDimSize(3)),
+        inverse(op.getInverse()),
         base(op.getPosition().getBase().getValueAsDouble()) {
     // Interleaved pairs are rows of two in the other layout.
     bool interleaved = op.getPosition().getLayout() == Layout::Interleaved;
@@ -56,13 +57,18 @@ public:
     plane =
         llvm::alignTo(rows * (swapped ? d : d / 2) + 2 * Rotary::maxWidth, 64);
     name = ("rotate_" + Twine(inverse ? "inverse_" : "") +
-            (interleaved ? "interleaved_" : "half_") +
-            Twine(shape[0] * shape[1]) + "x" + Twine(n) + "x" + Twine(d) +
-            "_f" + Twine(e.element.getWidth()) + "_" +
+            (interleaved ? "interleaved_" : "half_") + Twine(n) + "x" +
+            Twine(d) + "_f" + Twine(e.element.getWidth()) + "_" +
             llvm::utohexstr(llvm::bit_cast<uint64_t>(base), /*LowerCase=*/true))
                .str();
   }
 
+  /// Arguments (x, its offset, row stride, y, its offset, row stride, buffer,
+  /// first position, count).
+  SmallVector<Type> arguments() const {
+    Type buffer = e.bufferType(), index = e.b.getIndexType();
+    return {buffer, index, index, buffer, index, index, buffer, index, index};
+  }
   void emit(Operation *anchor, ValueRange arguments);
   int64_t bufferSize() const { return 2 * plane; }
 
@@ -71,15 +77,14 @@ public:
 private:
   void fill(Rotary &rotary, Value hi, Value lo, Value count);
   SmallVector<int64_t> coordinates(function_ref<int64_t(int64_t, bool)> map);
-  void applySwapped(Value offset, Value count);
-  void applyApart(Value offset, Value count);
-  void applyPair(Value offset, Value at);
+  void applySwapped(Value first, Value count);
+  void swapPiece(Value xAt, Value yAt, Value at, int64_t width);
+  void applyApart(Value first, Value count);
   Value mulAdd(Value x, Value c, Value y, Value s) {
     return e.fma(x, c, e.mulf(y, s));
   }
 
   Emitter &e;
-  ArrayRef<int64_t> shape;
   int64_t n, d;
   bool inverse;
   double base;
@@ -87,29 +92,35 @@ private:
   bool swapped;  ///< partners meet in one vector
   int64_t rows;  ///< that one filling of the buffer serves
   int64_t plane; ///< from cos to sin in the buffer
-  Value x, y, buffer;
+  Value x, xStart, xStride, y, yStart, yStride, buffer;
 };
 
 } // namespace
 
 void Rotation::emit(Operation *anchor, ValueRange arguments) {
   x = arguments[0];
-  y = arguments[1];
-  buffer = arguments[2];
+  xStart = arguments[1];
+  xStride = arguments[2];
+  y = arguments[3];
+  yStart = arguments[4];
+  yStride = arguments[5];
+  buffer = arguments[6];
+  Value from = arguments[7], end = e.add(from, arguments[8]);
   Rotary rotary(e, anchor, n, d, base);
-  e.loop(0, (n + rotary.step - 1) / rotary.step, 1, [&](Value hi) {
-    Value first = e.mul(hi, rotary.step);
-    Value size = e.min(e.index(rotary.step), e.sub(e.index(n), first));
-    e.loop(e.index(0), size, rows, [&](Value lo) {
+  // The part of [from, end) in each block of the tables.
+  Value last = e.div(e.add(end, rotary.step - 1), rotary.step);
+  e.loop(e.div(from, rotary.step), last, 1, [&](Value hi) {
+    Value start = e.mul(hi, rotary.step);
+    Value lowest = e.sub(e.max(start, from), start);
+    Value size = e.sub(e.min(e.add(start, rotary.step), end), start);
+    e.loop(lowest, size, rows, [&](Value lo) {
       Value count = e.min(e.index(rows), e.sub(size, lo));
       fill(rotary, hi, lo, count);
-      e.loop(0, shape[0] * shape[1], 1, [&](Value head) {
-        Value row = e.add(e.mul(head, n), e.add(first, lo));
-        if (swapped)
-          applySwapped(e.mul(row, d), count);
-        else
-          applyApart(e.mul(row, d), count);
-      });
+      Value first = e.sub(e.add(start, lo), from);
+      if (swapped)
+        applySwapped(first, count);
+      else
+        applyApart(first, count);
     });
   });
 }
@@ -162,111 +173,149 @@ void Rotation::fill(Rotary &rotary, Value hi, Value lo, Value count) {
          });
 }
 
-void Rotation::applySwapped(Value offset, Value count) {
+/// Rows [first, first + count) of the call. Where they lie next to one another
+/// in both buffers they are one long row.
+void Rotation::applySwapped(Value first, Value count) {
+  auto isWidth = [&](Value stride) {
+    return arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::eq, stride,
+                                 e.index(d));
+  };
+  Value adjacent =
+      arith::AndIOp::create(e.b, e.loc, isWidth(xStride), isWidth(yStride));
+  auto choose = [&](Value ifAdjacent, Value otherwise) {
+    return arith::SelectOp::create(e.b, e.loc, adjacent, ifAdjacent, otherwise);
+  };
+  Value segments = choose(e.index(1), count);
+  Value length = choose(e.mul(count, d), e.index(d));
+  e.loop(e.index(0), segments, 1, [&](Value segment) {
+    Value row = e.add(first, segment);
+    Value xAt = e.add(xStart, e.mul(row, xStride));
+    Value yAt = e.add(yStart, e.mul(row, yStride));
+    Value angles = e.mul(segment, d), done = e.index(0);
+    for (int64_t width = e.lanes; width >= unit; width /= 2) {
+      Value whole = e.sub(length, e.rem(length, e.index(width)));
+      e.loop(done, whole, width, [&](Value at) {
+        swapPiece(e.add(xAt, at), e.add(yAt, at), e.add(angles, at), width);
+      });
+      done = whole;
+      if (d % width == 0)
+        break;
+    }
+  });
+}
+
+void Rotation::swapPiece(Value xAt, Value yAt, Value at, int64_t width) {
   SmallVector<int64_t> partner;
-  for (int64_t at = 0; at < e.lanes; ++at)
-    partner.push_back(at / unit * unit + (at + unit / 2) % unit);
-  Value size = e.mul(count, d);
-  Value whole = e.sub(size, e.rem(size, e.index(e.lanes)));
-  e.loop(e.index(0), whole, e.lanes, [&](Value at) {
-    Value here = e.add(offset, at);
-    Value v = e.load(x, here, e.lanes);
-    Value w = vector::ShuffleOp::create(e.b, e.loc, v, v, partner);
-    e.store(mulAdd(v, e.load(buffer, at, e.lanes), w,
-                   e.load(buffer, e.add(at, plane), e.lanes)),
-            y, here);
-  });
-  e.loop(whole, size, unit, [&](Value at) {
-    for (int64_t k = 0; k < unit / 2; ++k)
-      applyPair(offset, e.add(at, k));
-  });
+  for (int64_t lane = 0; lane < width; ++lane)
+    partner.push_back(lane / unit * unit + (lane + unit / 2) % unit);
+  Value v = e.load(x, xAt, width);
+  Value w = vector::ShuffleOp::create(e.b, e.loc, v, v, partner);
+  e.store(mulAdd(v, e.load(buffer, at, width), w,
+                 e.load(buffer, e.add(at, plane), width)),
+          y, yAt);
 }
 
-/// The rest of a block: coordinates `at` and its partner.
-void Rotation::applyPair(Value offset, Value at) {
-  Value other = e.add(at, unit / 2);
-  Value hereAt = e.add(offset, at), thereAt = e.add(offset, other);
-  Value first = e.load(x, hereAt), second = e.load(x, thereAt);
-  auto sine = [&](Value of) { return e.load(buffer, e.add(of, plane)); };
-  e.store(mulAdd(first, e.load(buffer, at), second, sine(at)), y, hereAt);
-  e.store(mulAdd(second, e.load(buffer, other), first, sine(other)), y,
-          thereAt);
-}
-
-void Rotation::applyApart(Value offset, Value count) {
+void Rotation::applyApart(Value first, Value count) {
   int64_t half = d / 2;
-  e.loop(e.index(0), count, 1, [&](Value row) {
-    Value start = e.add(offset, e.mul(row, d));
-    Value angles = e.mul(row, half);
+  e.loop(e.index(0), count, 1, [&](Value i) {
+    Value row = e.add(first, i), angles = e.mul(i, half);
+    Value xAt = e.add(xStart, e.mul(row, xStride));
+    Value yAt = e.add(yStart, e.mul(row, yStride));
     forPieces(e, half, e.lanes, [&](Value k, int64_t width) {
-      Value firstAt = e.add(start, k), secondAt = e.add(firstAt, half);
       Value at = e.add(angles, k);
       Value c = e.load(buffer, at, width);
       Value s = e.load(buffer, e.add(at, plane), width);
-      Value first = e.load(x, firstAt, width);
-      Value second = e.load(x, secondAt, width);
-      e.store(mulAdd(first, c, negate(e, second), s), y, firstAt);
-      e.store(mulAdd(second, c, first, s), y, secondAt);
+      Value one = e.load(x, e.add(xAt, k), width);
+      Value two = e.load(x, e.add(e.add(xAt, k), half), width);
+      e.store(mulAdd(one, c, negate(e, two), s), y, e.add(yAt, k));
+      e.store(mulAdd(two, c, one, s), y, e.add(e.add(yAt, k), half));
     });
   });
 }
 
-void mlir::ropegrad::lowerRotate(Emitter &e, RotateOp op) {
+LogicalResult mlir::ropegrad::lowerRotate(Emitter &e, RotateOp op) {
+  FailureOr<Tall> x = tallOf(e, op, op.getIns()[0]);
+  FailureOr<Tall> y = tallOf(e, op, op.getOuts()[0]);
+  if (failed(x) || failed(y))
+    return failure();
   Rotation rotation(e, op);
-  Value buffer = e.scratch(rotation.bufferSize());
   auto kernel = e.kernel(
-      op, rotation.name, {e.bufferType(), e.bufferType(), e.bufferType()},
+      op, rotation.name, rotation.arguments(),
       [&](Emitter &, ValueRange arguments) { rotation.emit(op, arguments); });
-  e.call(kernel, {e.flat(op.getIns()[0]), e.flat(op.getOuts()[0]), buffer});
+  forRows(e, rowSpace(e, op, op.getIns()[0]), [&](const RowUnit &unit) {
+    Value buffer = e.scratch(rotation.bufferSize());
+    e.call(kernel,
+           {x->buffer, x->at(e, unit), x->rowStride, y->buffer, y->at(e, unit),
+            y->rowStride, buffer, unit.from, unit.count});
+  });
+  return success();
 }
 
 //===----------------------------------------------------------------------===//
 // position_table
 //===----------------------------------------------------------------------===//
 
+namespace {
+
+/// Where the rows ±t of a table go: in parallel over blocks of t.
+class PositionTable {
+public:
+  PositionTable(Emitter &e, PositionTableOp op)
+      : e(e), support(op.getSupport()), columns(support.size() / 2) {
+    auto type = cast<MemRefType>(op.getOuts()[0].getType());
+    maxN = (type.getDimSize(0) + 1) / 2;
+    n = sizeOfCall(e, op, "n", maxN);
+    table = e.flat(op.getOuts()[0]);
+  }
+
+  void fillIdentity();
+  void fillRotary(PositionTableOp op, RotaryAttr rotary);
+
+private:
+  void forOffsets(function_ref<void(Value)> body) {
+    constexpr int64_t block = 256;
+    e.parallel(e.div(e.add(n, block - 1), block), /*space=*/"",
+               [&](Value index) {
+                 Value first = e.mul(index, block);
+                 e.loop(first, e.min(e.add(first, block), n), 1, body);
+               });
+  }
+  Value laterRow(Value t) { return e.mul(e.sub(e.add(t, n), 1), columns); }
+  Value earlierRow(Value t) { return e.mul(e.sub(e.sub(n, t), 1), columns); }
+
+  Emitter &e;
+  ArrayRef<int64_t> support;
+  int64_t columns, maxN;
+  Value n, table;
+};
+
+} // namespace
+
 /// W_t = 1: ones on the diagonal of the support.
-static void fillIdentity(Emitter &e, PositionTableOp op, int64_t n) {
-  ArrayRef<int64_t> support = op.getSupport();
-  int64_t columns = support.size() / 2;
-  Value table = e.flat(op.getOuts()[0]);
-  e.loop(0, 2 * n - 1, 1, [&](Value t) {
-    for (int64_t c = 0; c < columns; ++c)
-      e.store(e.scalar(support[2 * c] == support[2 * c + 1]), table,
-              e.add(e.mul(t, columns), c));
+void PositionTable::fillIdentity() {
+  forOffsets([&](Value t) {
+    for (Value row : {earlierRow(t), laterRow(t)})
+      for (int64_t c = 0; c < columns; ++c)
+        e.store(e.scalar(support[2 * c] == support[2 * c + 1]), table,
+                e.add(row, c));
   });
 }
 
-LogicalResult mlir::ropegrad::lowerPositionTable(Emitter &e,
-                                                 PositionTableOp op) {
-  ArrayRef<int64_t> support = op.getSupport();
-  int64_t columns = support.size() / 2;
-  if (columns == 0)
-    return success();
-  auto rows = cast<MemRefType>(op.getOuts()[0].getType()).getShape()[0];
-  int64_t n = (rows + 1) / 2, d = op.getD(), half = d / 2;
-  auto rotary = dyn_cast<RotaryAttr>(op.getPosition());
-  if (!rotary) {
-    fillIdentity(e, op, n);
-    return success();
-  }
-  bool interleaved = rotary.getLayout() == Layout::Interleaved;
-  auto pairOf = [&](int64_t a) { return interleaved ? a / 2 : a % half; };
-  for (int64_t c = 0; c < columns; ++c) {
-    int64_t a = support[2 * c], b = support[2 * c + 1];
-    if (std::min(a, b) < 0 || std::max(a, b) >= d || pairOf(a) != pairOf(b))
-      return op.emitOpError(
-                 "expected coordinates of one rotary pair, but got (")
-             << a << ", " << b << ")";
-  }
-  Value table = e.flat(op.getOuts()[0]);
-  Rotary angles(e, op, n, d, rotary.getBase().getValueAsDouble());
-  e.loop(0, n, 1, [&](Value t) {
+static int64_t pairOf(int64_t coordinate, RotaryAttr rotary, int64_t d) {
+  return rotary.getLayout() == Layout::Interleaved ? coordinate / 2
+                                                   : coordinate % (d / 2);
+}
+
+void PositionTable::fillRotary(PositionTableOp op, RotaryAttr rotary) {
+  int64_t d = op.getD();
+  Rotary angles(e, op, maxN, d, rotary.getBase().getValueAsDouble());
+  forOffsets([&](Value t) {
     // Row −t differs from row t in the sign of the sines.
-    Value later = e.mul(e.add(t, n - 1), columns);
-    Value earlier = e.mul(e.sub(e.index(n - 1), t), columns);
+    Value later = laterRow(t), earlier = earlierRow(t);
     llvm::SmallMapVector<int64_t, std::pair<Value, Value>, 8> known;
     for (int64_t c = 0; c < columns; ++c) {
-      int64_t a = support[2 * c], b = support[2 * c + 1], k = pairOf(a);
+      int64_t a = support[2 * c], b = support[2 * c + 1];
+      int64_t k = pairOf(a, rotary, d);
       if (!known.contains(k)) {
         auto [cosine, sine] = angles.at(t, e.index(k));
         known[k] = {roundTo(e, cosine), roundTo(e, sine)};
@@ -280,5 +329,27 @@ LogicalResult mlir::ropegrad::lowerPositionTable(Emitter &e,
       e.store(plus, table, e.add(later, c));
     }
   });
+}
+
+LogicalResult mlir::ropegrad::lowerPositionTable(Emitter &e,
+                                                 PositionTableOp op) {
+  ArrayRef<int64_t> support = op.getSupport();
+  auto rotary = dyn_cast<RotaryAttr>(op.getPosition());
+  int64_t d = op.getD();
+  for (size_t c = 0; rotary && c < support.size(); c += 2) {
+    int64_t a = support[c], b = support[c + 1];
+    if (std::min(a, b) < 0 || std::max(a, b) >= d ||
+        pairOf(a, rotary, d) != pairOf(b, rotary, d))
+      return op.emitOpError(
+                 "expected coordinates of one rotary pair, but got (")
+             << a << ", " << b << ")";
+  }
+  if (support.empty())
+    return success();
+  PositionTable table(e, op);
+  if (rotary)
+    table.fillRotary(op, rotary);
+  else
+    table.fillIdentity();
   return success();
 }

@@ -20,27 +20,53 @@ ArrayRef<int64_t> resultShape(Operation *op) {
   return cast<ShapedType>(op->getResult(0).getType()).getShape();
 }
 
+/// Sums over heads and batch entries: one per unit, added in the end in the
+/// order of the units.
+class SharedSums : public TileExit {
+public:
+  SharedSums(const Context &context, int64_t size)
+      : TileExit(context), flat(e.flat(out)), size(size),
+        all(e.scratch(nest.units.shares * size)) {}
+
+  void beginUnit() override {
+    sums = e.mul(nest.unit, size);
+    nest.zero({all, sums}, size);
+  }
+
+protected:
+  /// The scaled sum of all units' numbers at `from`.
+  Value total(Value from) {
+    Value sum = e.load(all, from);
+    for (int64_t unit = 1; unit < nest.units.shares; ++unit)
+      sum = e.addf(sum, e.load(all, e.add(from, unit * size)));
+    return e.mulf(sum, e.scalar(scale));
+  }
+
+  Value flat; ///< output buffer
+  int64_t size;
+  Value all, sums; ///< of all units; where those of the current one start
+};
+
 //===----------------------------------------------------------------------===//
 // Sums along diagonals
 //===----------------------------------------------------------------------===//
 
 /// Reversed sums: diagonal t of slot r at r · pitch + n − 1 − t.
-class DiagonalExit : public TileExit {
+class DiagonalExit : public SharedSums {
 public:
   DiagonalExit(const Context &context, int64_t slots, bool slotsInColumns)
-      : TileExit(context), slots(slots), slotsInColumns(slotsInColumns),
-        sums(e.scratch(slots * nest.shape.diagonals())) {
-    nest.zero(sums, slots * nest.shape.diagonals());
-  }
+      : SharedSums(context, slots * context.nest.shape.diagonals()),
+        slots(slots), slotsInColumns(slotsInColumns) {}
 
   void end() override {
-    int64_t count = 2 * nest.shape.n - 1, pitch = nest.shape.diagonals();
-    e.loop(0, slots, 1, [&](Value slot) {
-      e.loop(0, count, 1, [&](Value t) {
-        Value from = e.add(e.mul(slot, pitch), e.sub(e.index(count - 1), t));
+    Value count = nest.diagonalCount();
+    int64_t pitch = nest.shape.diagonals();
+    e.parallel(e.index(slots), "", [&](Value slot) {
+      e.loop(e.index(0), count, 1, [&](Value t) {
+        Value from = e.add(e.mul(slot, pitch), e.sub(e.sub(count, 1), t));
         Value to = slotsInColumns ? e.add(e.mul(t, slots), slot)
                                   : e.add(e.mul(slot, count), t);
-        e.store(e.mulf(e.load(sums, from), e.scalar(scale)), out, to);
+        e.store(total(from), flat, to);
       });
     });
   }
@@ -48,13 +74,12 @@ public:
 protected:
   void addLanes(Value slotBase, Value row, Value column, Value lanes) {
     Value t = nest.diagonal(e.add(nest.i0, row), e.add(nest.j0, column));
-    Value at = e.add(slotBase, t);
-    e.store(e.addf(e.load(sums, at, e.lanes), lanes), sums, at);
+    Value at = e.add(e.add(sums, slotBase), t);
+    e.store(e.addf(e.load(all, at, e.lanes), lanes), all, at);
   }
 
   int64_t slots;
   bool slotsInColumns;
-  Value sums;
 };
 
 class DiagonalSumsExit : public DiagonalExit {
@@ -72,7 +97,7 @@ public:
     e.loop(e.index(0), nest.liveRows, 1, [&](Value row) {
       e.loop(0, nest.shape.columns, e.lanes, [&](Value column) {
         addLanes(base, row, column,
-                 e.load(tile, nest.inTile(row, column), e.lanes));
+                 e.load(tile(), nest.inTile(row, column), e.lanes));
       });
     });
   }
@@ -86,14 +111,14 @@ public:
                      /*slotsInColumns=*/true),
         gradient(gradient),
         support(supportTable(e, nest.anchor, gradient.getSupport())) {
-    operands.needRows(gradient.getQ());
+    operands.needTileRows(gradient.getQ());
     operands.needPanels(gradient.getK());
   }
 
   void addTile() override {
     const TileShape &s = nest.shape;
     int64_t d = TileOperands::width(gradient.getQ());
-    Slice q = operands.rows(gradient.getQ());
+    Slice q = operands.tileRows(gradient.getQ());
     Value k = operands.panels(gradient.getK());
     e.loop(0, slots, 1, [&](Value c) {
       Value a = nest.supportIndex(support, c, 0);
@@ -101,10 +126,10 @@ public:
       Value base = e.mul(c, s.diagonals());
       Value kAt = e.add(e.mul(nest.j0, d), e.mul(b, s.columns));
       e.loop(e.index(0), nest.liveRows, 1, [&](Value row) {
-        Value qAt = e.add(e.mul(e.add(nest.i0, row), d), a);
+        Value qAt = e.add(e.mul(row, d), a);
         Value x = e.broadcast(e.load(q.buffer, e.add(q.offset, qAt)), e.lanes);
         e.loop(0, s.columns, e.lanes, [&](Value column) {
-          Value y = e.load(tile, nest.inTile(row, column), e.lanes);
+          Value y = e.load(tile(), nest.inTile(row, column), e.lanes);
           Value z = e.load(k, e.add(kAt, column), e.lanes);
           addLanes(base, row, column, e.mulf(e.mulf(y, x), z));
         });
@@ -122,24 +147,28 @@ private:
 //===----------------------------------------------------------------------===//
 
 /// G_c += A1ᵀ ((A ∘ W_c) A2) on every tile, c over the support.
-class KroneckerExit : public TileExit {
+class KroneckerExit : public SharedSums {
 public:
   KroneckerExit(const Context &context, KroneckerGradientOp gradient)
-      : TileExit(context), gradient(gradient),
-        channels(TileOperands::width(gradient.getA1())),
-        pairs(gradient.getSupport().size() / 2),
-        sums(e.scratch(pairs * channels * channels)),
-        weighted(e.scratch(nest.shape.rows * nest.shape.pitch)),
-        half(e.scratch(nest.shape.rows * channels)) {
-    nest.zero(sums, pairs * channels * channels);
-    operands.needRows(gradient.getA1());
+      : SharedSums(
+            context,
+            cast<ShapedType>(gradient.getResult().getType()).getNumElements()),
+        gradient(gradient), channels(TileOperands::width(gradient.getA1())),
+        pairs(gradient.getSupport().size() / 2) {
+    operands.needTileRows(gradient.getA1());
     operands.needRows(gradient.getA2());
     operands.needReversed(gradient.getW());
   }
 
+  void beginUnit() override {
+    SharedSums::beginUnit();
+    weighted = e.scratch(nest.shape.rows * nest.shape.pitch);
+    half = e.scratch(nest.shape.rows * channels);
+  }
+
   void addTile() override {
     const TileShape &s = nest.shape;
-    Slice a1 = operands.rows(gradient.getA1());
+    Slice a1 = operands.tileRows(gradient.getA1());
     Slice a2 = operands.rows(gradient.getA2());
     Gemm first{s.rows, channels, s.columns, s.pitch,
                1,      channels, channels,  false};
@@ -150,18 +179,17 @@ public:
       weigh(c);
       emitGemm(e, nest.anchor, first, weighted, e.index(0), a2.buffer,
                e.add(a2.offset, e.mul(nest.j0, channels)), half, e.index(0));
-      emitGemm(e, nest.anchor, second, a1.buffer,
-               e.add(a1.offset, e.mul(nest.i0, channels)), half, e.index(0),
-               sums, e.mul(c, channels * channels));
+      emitGemm(e, nest.anchor, second, a1.buffer, a1.offset, half, e.index(0),
+               all, e.add(sums, e.mul(c, channels * channels)));
     });
   }
 
   void end() override {
-    int64_t size = channels * channels;
-    e.loop(0, size, 1, [&](Value ab) {
+    int64_t square = channels * channels;
+    e.parallel(e.index(square), "", [&](Value ab) {
       e.loop(0, pairs, 1, [&](Value c) {
-        Value sum = e.load(sums, e.add(e.mul(c, size), ab));
-        e.store(e.mulf(sum, e.scalar(scale)), out, e.add(e.mul(ab, pairs), c));
+        e.store(total(e.add(e.mul(c, square), ab)), flat,
+                e.add(e.mul(ab, pairs), c));
       });
     });
   }
@@ -176,14 +204,14 @@ private:
       e.loop(0, nest.shape.columns, e.lanes, [&](Value column) {
         Value at = nest.inTile(row, column);
         Value wt = e.load(w, e.add(from, column), e.lanes);
-        e.store(e.mulf(e.load(tile, at, e.lanes), wt), weighted, at);
+        e.store(e.mulf(e.load(tile(), at, e.lanes), wt), weighted, at);
       });
     });
   }
 
   KroneckerGradientOp gradient;
   int64_t channels, pairs;
-  Value sums, weighted, half;
+  Value weighted, half;
 };
 
 } // namespace

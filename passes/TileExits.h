@@ -17,8 +17,8 @@
 
 namespace mlir::ropegrad {
 
-/// One exit of a `tiles` op. The constructor allocates and zeroes before the
-/// loops; the hooks emit code inside them.
+/// One exit of a `tiles` op. The constructor says what it needs and allocates
+/// what units share, before the loops; the hooks emit code inside them.
 class TileExit {
 public:
   /// What every exit knows.
@@ -27,16 +27,18 @@ public:
     TileOperands &operands;
     TileMatrices &matrices;
     Operation *op;
-    Value out;    ///< flat output buffer
+    Value out;    ///< output buffer
     double scale; ///< of the result
   };
 
   explicit TileExit(const Context &context)
       : nest(context.nest), e(context.nest.e), operands(context.operands),
         op(context.op), out(context.out), scale(context.scale),
-        tile(context.matrices.tileOf(context.op->getOperand(0))) {}
+        matrices(context.matrices) {}
   virtual ~TileExit() = default;
 
+  /// Allocates what is private to a unit, and clears what it sums up.
+  virtual void beginUnit() {}
   virtual void beginHead() {}
   virtual void beginRows() {}
   /// Multiplies what a row of the row tile has summed so far by a scalar.
@@ -46,16 +48,22 @@ public:
   /// The argument, unless null, holds one more factor per row of the tile.
   virtual void endRows(Value) {}
   virtual void endHead() {}
+  /// Runs after the loops.
   virtual void end() {}
 
 protected:
+  /// The current tile of the matrix.
+  Value tile() const { return matrices.tileOf(op->getOperand(0)); }
+
   TileNest &nest;
   Emitter &e;
   TileOperands &operands;
   Operation *op;
   Value out;
   double scale;
-  Value tile;
+
+private:
+  TileMatrices &matrices;
 };
 
 /// The exit of `context.op`, or null where it is of another kind.

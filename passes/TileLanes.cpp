@@ -21,20 +21,8 @@ TileMatrices::TileMatrices(TileNest &nest, TileOperands &operands,
                            const TileBody &body)
     : nest(nest), operands(operands), body(body) {
   Emitter &e = nest.e;
-  int64_t size = nest.shape.rows * nest.shape.pitch;
-  SmallVector<Value> buffers;
-  while (buffers.size() <
-         std::max(body.products.size(), body.exitMatrices.size()))
-    buffers.push_back(e.scratch(size));
-  // An element of an exit's matrix may take the place of an element of a
-  // product: all products of a position are read before anything is stored.
-  for (auto [op, buffer] : llvm::zip(body.products, buffers))
-    products[op->getResult(0)] = buffer;
-  for (auto [matrix, buffer] : llvm::zip(body.exitMatrices, buffers))
-    tiles[matrix] = buffer;
-
   for (Operation *op : body.products) {
-    operands.needRows(op->getOperand(0));
+    operands.needTileRows(op->getOperand(0));
     operands.needPanels(op->getOperand(1));
     auto logits = dyn_cast<LogitsOp>(op);
     if (logits && logits.getW()) {
@@ -52,6 +40,20 @@ TileMatrices::TileMatrices(TileNest &nest, TileOperands &operands,
                                       DenseElementsAttr::get(type, *alibi));
     }
   }
+}
+
+void TileMatrices::allocate() {
+  int64_t size = nest.shape.rows * nest.shape.pitch;
+  SmallVector<Value> buffers;
+  while (buffers.size() <
+         std::max(body.products.size(), body.exitMatrices.size()))
+    buffers.push_back(nest.e.scratch(size));
+  // An element of an exit's matrix may take the place of an element of a
+  // product: all products of a position are read before anything is stored.
+  for (auto [op, buffer] : llvm::zip(body.products, buffers))
+    products[op->getResult(0)] = buffer;
+  for (auto [matrix, buffer] : llvm::zip(body.exitMatrices, buffers))
+    tiles[matrix] = buffer;
 }
 
 void TileMatrices::beginHead() {
@@ -93,9 +95,8 @@ void TileMatrices::emitProducts() {
               s.pitch,
               /*accumulate=*/false,
               logits ? logits.getScale().convertToDouble() : 1.0};
-    Slice rows = operands.rows(u);
-    emitGemm(e, nest.anchor, gemm, rows.buffer,
-             e.add(rows.offset, e.mul(nest.i0, width)), operands.panels(v),
+    Slice rows = operands.tileRows(u);
+    emitGemm(e, nest.anchor, gemm, rows.buffer, rows.offset, operands.panels(v),
              e.mul(nest.j0, width), to, e.index(0));
   }
 }
@@ -106,11 +107,11 @@ void TileMatrices::emitGeneralLogits(LogitsOp op, Value to) {
   const TileShape &s = nest.shape;
   int64_t d = TileOperands::width(op.getQ());
   int64_t pairs = op.getSupport()->size() / 2;
-  Slice q = operands.rows(op.getQ());
+  Slice q = operands.tileRows(op.getQ());
   Value k = operands.panels(op.getK()), w = operands.reversed(op.getW());
   Value support = supports[op];
   e.loop(e.index(0), nest.liveRows, 1, [&](Value row) {
-    Value i = e.add(nest.i0, row), qi = e.add(q.offset, e.mul(i, d));
+    Value i = e.add(nest.i0, row), qi = e.add(q.offset, e.mul(row, d));
     e.loop(0, s.columns, e.lanes, [&](Value column) {
       Value t = nest.diagonal(i, e.add(nest.j0, column));
       Value kj = e.add(e.mul(nest.j0, d), column);
@@ -145,7 +146,7 @@ Value TileMatrices::emitCut() {
   };
   Value last = e.add(nest.j0, s.columns - 1);
   if (s.hasDeadColumns())
-    orGreater(last, e.index(s.n - 1));
+    orGreater(last, e.sub(nest.n(), 1));
   for (ToeplitzOp op : body.toeplitz) {
     if (op.getMask() != Mask::None)
       orGreater(last, nest.i0);
@@ -240,7 +241,7 @@ Value TileLanes::isLive(Operation *op) {
   Value from = columnMinusRow();
   if (s.hasDeadColumns())
     require(arith::CmpIPredicate::slt,
-            e.sub(e.sub(e.index(s.n), m.nest.j0), inColumn));
+            e.sub(e.sub(m.nest.n(), m.nest.j0), inColumn));
   auto toeplitz = cast_or_null<ToeplitzOp>(op);
   if (toeplitz && toeplitz.getMask() != Mask::None)
     require(arith::CmpIPredicate::sle, e.sub(e.index(0), from));

@@ -22,6 +22,8 @@ class TileMatrices {
 public:
   TileMatrices(TileNest &nest, TileOperands &operands, const TileBody &body);
 
+  /// The tiles of a unit.
+  void allocate();
   /// Slopes of the current head, read once.
   void beginHead();
   /// Emits the products of the current tile into their buffers.

@@ -4,11 +4,16 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Choice of tile shapes; copies, panels and reversed tables of operands.
+// Choice of tile shapes and units; copies, panels and reversed tables of
+// operands.
 //
 //===----------------------------------------------------------------------===//
 
 #include "passes/TileNest.h"
+
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+
+#include <algorithm>
 
 using namespace mlir;
 using namespace mlir::ropegrad;
@@ -25,16 +30,31 @@ static int64_t chooseSide(int64_t n, int64_t unit) {
   return (even + unit - 1) / unit * unit;
 }
 
-TileShape TileShape::choose(int64_t n, int64_t lanes) {
+TileShape TileShape::choose(int64_t n, bool isFixed, int64_t lanes) {
   constexpr int64_t oneTile = 96;
   TileShape shape;
   shape.n = n;
+  shape.isFixed = isFixed;
   shape.rows = n <= oneTile ? n : chooseSide(n, 8);
   shape.columns = chooseSide(n, lanes);
   // One vector more than the columns: rows a power of two apart would meet in
   // the same few sets of the first cache.
   shape.pitch = shape.columns + lanes;
   return shape;
+}
+
+TileUnits TileUnits::choose(const RowSpace &space, const TileShape &shape,
+                            int64_t groups, bool sumsHeads) {
+  // More are not worth their partial sums, nor packing the operands of a head
+  // once for each chunk.
+  constexpr int64_t wanted = 8, mostChunks = 4;
+  int64_t heads = space.maxBatch * groups;
+  int64_t most = std::min(mostChunks, shape.paddedRows() / shape.rows);
+  TileUnits units;
+  units.groups = groups;
+  units.chunks = std::clamp<int64_t>((wanted + heads - 1) / heads, 1, most);
+  units.shares = sumsHeads ? std::min(wanted, heads * units.chunks) : 0;
+  return units;
 }
 
 static Value equals(Emitter &e, Value x, int64_t y) {
@@ -44,7 +64,7 @@ static Value equals(Emitter &e, Value x, int64_t y) {
 
 void TileNest::atGroup(int64_t groupHeads, bool last,
                        function_ref<void()> body) {
-  int64_t size = heads / groupHeads;
+  int64_t size = heads() / groupHeads;
   if (size == 1)
     return body();
   Value member = e.rem(head, e.index(size));
@@ -52,16 +72,61 @@ void TileNest::atGroup(int64_t groupHeads, bool last,
 }
 
 Value TileNest::groupIndex(int64_t groupHeads) {
-  return e.add(e.mul(batch, groupHeads), e.div(head, heads / groupHeads));
+  return e.add(e.mul(batch, groupHeads), e.div(head, heads() / groupHeads));
 }
 
-void TileNest::zero(Value buffer, int64_t size) {
-  int64_t whole = size / e.lanes * e.lanes;
+void TileNest::forPieces(int64_t width,
+                         function_ref<void(Value, int64_t)> body) {
+  int64_t whole = width / e.lanes * e.lanes;
   if (whole > 0)
-    e.loop(0, whole, e.lanes,
-           [&](Value at) { e.store(e.splat(0.0, e.lanes), buffer, at); });
-  for (auto [offset, width] : vectorPieces(size - whole, e.lanes))
-    e.store(e.splat(0.0, width), buffer, e.index(whole + offset));
+    e.loop(0, whole, e.lanes, [&](Value at) { body(at, e.lanes); });
+  for (auto [offset, lanes] : vectorPieces(width - whole, e.lanes))
+    body(e.index(whole + offset), lanes);
+}
+
+void TileNest::forBlocks(Value rows, int64_t width,
+                         function_ref<void(Value, Value, int64_t)> body) {
+  forPieces(width, [&](Value column, int64_t side) {
+    Value whole = e.mul(e.div(rows, side), side);
+    e.loop(e.index(0), whole, side,
+           [&](Value row) { body(row, column, side); });
+    if (side == 1)
+      return;
+    e.loop(whole, rows, 1, [&](Value row) {
+      e.loop(0, side, 1, [&](Value c) { body(row, e.add(column, c), 1); });
+    });
+  });
+}
+
+SmallVector<Value> TileNest::transpose(SmallVector<Value> rows) {
+  // Interleaving row i with row i + side/2, for all i, rotates the bits of the
+  // position (row, column) by one; after log2(side) times they have changed
+  // places.
+  int64_t side = rows.size(), half = side / 2;
+  SmallVector<int64_t> low, high;
+  for (int64_t i = 0; i < half; ++i) {
+    low.append({i, side + i});
+    high.append({half + i, side + half + i});
+  }
+  for (int64_t stage = 1; stage < side; stage *= 2) {
+    SmallVector<Value> next;
+    auto interleave = [&](int64_t i, ArrayRef<int64_t> mask) {
+      next.push_back(
+          vector::ShuffleOp::create(e.b, e.loc, rows[i], rows[i + half], mask));
+    };
+    for (int64_t i = 0; i < half; ++i) {
+      interleave(i, low);
+      interleave(i, high);
+    }
+    rows = next;
+  }
+  return rows;
+}
+
+void TileNest::zero(Slice to, int64_t size) {
+  forPieces(size, [&](Value at, int64_t lanes) {
+    e.store(e.splat(0.0, lanes), to.buffer, e.add(to.offset, at));
+  });
 }
 
 Value TileNest::supportIndex(Value table, Value c, int64_t which) {
@@ -88,98 +153,146 @@ static int64_t headsOf(Value tall) {
 }
 
 void TileOperands::bind(Value argument, Value memref) {
-  bound[argument] = nest.e.flat(memref);
+  if (cast<MemRefType>(memref.getType()).getRank() < 3)
+    tables[argument] = nest.e.flat(memref);
+  else
+    bound[argument] = *tallOf(nest.e, nest.anchor, memref);
+}
+
+/// Whether rows of `tall` follow one another without a gap.
+bool TileOperands::isPacked(Value tall) {
+  return isConstantIntValue(bound.find(tall)->second.rowStride, width(tall));
+}
+
+void TileOperands::needTileRows(Value tall) {
+  if (nest.shape.hasDeadRows() || !isPacked(tall))
+    tileCopies.insert({tall, Value()});
 }
 
 void TileOperands::needRows(Value tall) {
-  const TileShape &s = nest.shape;
-  if ((!s.hasDeadRows() && !s.hasDeadColumns()) || rowCopies.count(tall))
-    return;
-  int64_t rows = std::max(s.paddedRows(), s.paddedColumns());
-  Value copy = nest.e.scratch(rows * width(tall));
-  nest.zero(copy, rows * width(tall));
-  rowCopies[tall] = copy;
-  rowOrder.push_back(tall);
+  if (nest.shape.hasDeadColumns() || !isPacked(tall))
+    rowCopies.insert({tall, Value()});
 }
 
 void TileOperands::needPanels(Value tall) {
-  if (panelCopies.count(tall))
-    return;
-  int64_t size = nest.shape.paddedColumns() * width(tall);
-  Value copy = nest.e.scratch(size);
-  nest.zero(copy, size);
-  panelCopies[tall] = copy;
-  panelOrder.push_back(tall);
+  panelCopies.insert({tall, Value()});
 }
 
 void TileOperands::needReversed(Value table) {
   if (reversedTables.count(table))
     return;
   Emitter &e = nest.e;
-  int64_t count = 2 * nest.shape.n - 1, pitch = nest.shape.diagonals();
+  int64_t pitch = nest.shape.diagonals();
+  Value count = nest.diagonalCount();
   ArrayRef<int64_t> shape = cast<MemRefType>(table.getType()).getShape();
   // W has the diagonals in rows, a bias in columns.
   bool byRows = shape.size() == 2 &&
                 llvm::none_of(table.getUsers(), llvm::IsaPred<ToeplitzOp>);
   int64_t rows = shape.size() == 1 ? 1 : shape[byRows ? 1 : 0];
-  int64_t step = byRows ? rows : 1, rowStep = byRows ? 1 : count;
-  Value copy = e.scratch(rows * pitch), from = whole(table);
-  nest.zero(copy, rows * pitch);
-  e.loop(0, rows, 1, [&](Value row) {
-    e.loop(0, count, 1, [&](Value at) {
-      Value source = e.add(e.mul(e.sub(e.index(count - 1), at), step),
-                           e.mul(row, rowStep));
-      e.store(e.load(from, source), copy, e.add(e.mul(row, pitch), at));
+  Value step = e.index(byRows ? rows : 1);
+  Value rowStep = byRows ? e.index(1) : count;
+  Value copy = e.scratch(rows * pitch), from = tables.lookup(table);
+  e.parallel(e.index(rows), "", [&](Value row) {
+    Value to = e.mul(row, pitch);
+    e.loop(e.index(0), count, 1, [&](Value at) {
+      Value source =
+          e.add(e.mul(e.sub(e.sub(count, 1), at), step), e.mul(row, rowStep));
+      e.store(e.load(from, source), copy, e.add(to, at));
     });
+    e.loop(count, e.index(pitch), 1,
+           [&](Value at) { e.store(e.scalar(0.0), copy, e.add(to, at)); });
   });
   reversedTables[table] = copy;
 }
 
-void TileOperands::copyRows(Value tall, Value to) {
+void TileOperands::allocate() {
+  const TileShape &s = nest.shape;
+  auto make = [&](llvm::MapVector<Value, Value> &copies, int64_t rows) {
+    for (auto &[tall, copy] : copies)
+      copy = nest.e.scratch(rows * width(tall));
+  };
+  make(tileCopies, s.rows);
+  make(rowCopies, s.paddedColumns());
+  make(panelCopies, s.paddedColumns());
+}
+
+/// Rows [from, from + live) of the current head and zero rows up to `padded`.
+void TileOperands::copyRows(Value tall, Value from, Value live, Value padded,
+                            Value to) {
   Emitter &e = nest.e;
-  int64_t size = nest.shape.n * width(tall);
-  Value from = whole(tall), base = e.mul(nest.groupIndex(headsOf(tall)), size);
-  int64_t vectors = size / e.lanes * e.lanes;
-  if (vectors > 0)
-    e.loop(0, vectors, e.lanes, [&](Value at) {
-      e.store(e.load(from, e.add(base, at), e.lanes), to, at);
+  int64_t w = width(tall);
+  e.loop(e.index(0), live, 1, [&](Value row) {
+    Slice source = this->row(tall, e.add(from, row));
+    Value target = e.mul(row, w);
+    nest.forPieces(w, [&](Value at, int64_t lanes) {
+      Value x = e.load(source.buffer, e.add(source.offset, at), lanes);
+      e.store(x, to, e.add(target, at));
     });
-  for (auto [offset, piece] : vectorPieces(size - vectors, e.lanes)) {
-    Value at = e.index(vectors + offset);
-    e.store(e.load(from, e.add(base, at), piece), to, at);
-  }
+  });
+  e.loop(e.mul(live, w), e.mul(padded, w), 1,
+         [&](Value at) { e.store(e.scalar(0.0), to, at); });
 }
 
 void TileOperands::packPanels(Value tall, Value to) {
   Emitter &e = nest.e;
-  int64_t n = nest.shape.n, columns = nest.shape.columns, w = width(tall);
-  Value from = whole(tall), base = e.mul(nest.groupIndex(headsOf(tall)), n * w);
-  e.loop(0, n, columns, [&](Value j0) {
-    Value live = e.min(e.index(columns), e.sub(e.index(n), j0));
-    Value source = e.add(base, e.mul(j0, w)), target = e.mul(j0, w);
+  int64_t columns = nest.shape.columns, w = width(tall);
+  Value stride = bound.find(tall)->second.rowStride;
+  e.loop(e.index(0), nest.n(), columns, [&](Value j0) {
+    Value live = e.min(e.index(columns), e.sub(nest.n(), j0));
+    Slice source = row(tall, j0);
+    Value target = e.mul(j0, w);
+    nest.forBlocks(live, w, [&](Value j, Value c, int64_t side) {
+      SmallVector<Value> rows;
+      Value from = e.add(e.add(source.offset, e.mul(j, stride)), c);
+      for (int64_t i = 0; i < side; ++i)
+        rows.push_back(
+            e.load(source.buffer, e.add(from, e.mul(stride, i)), side));
+      Value at = e.add(e.add(target, e.mul(c, columns)), j);
+      for (auto [i, lanes] : llvm::enumerate(nest.transpose(rows)))
+        e.store(lanes, to, e.add(at, i * columns));
+    });
     e.loop(0, w, 1, [&](Value c) {
-      e.loop(e.index(0), live, 1, [&](Value j) {
-        Value x = e.load(from, e.add(e.add(source, e.mul(j, w)), c));
-        e.store(x, to, e.add(e.add(target, e.mul(c, columns)), j));
-      });
+      Value at = e.add(target, e.mul(c, columns));
+      e.loop(live, e.index(columns), 1,
+             [&](Value j) { e.store(e.scalar(0.0), to, e.add(at, j)); });
     });
   });
 }
 
-void TileOperands::refresh() {
-  for (Value tall : rowOrder)
+void TileOperands::refreshHead() {
+  Emitter &e = nest.e;
+  int64_t columns = nest.shape.columns;
+  Value padded = e.mul(e.div(e.add(nest.n(), columns - 1), columns), columns);
+  for (auto [tall, copy] : rowCopies)
+    nest.atGroup(headsOf(tall), /*last=*/false, [&, tall = tall, copy = copy] {
+      copyRows(tall, e.index(0), nest.n(), padded, copy);
+    });
+  for (auto [tall, copy] : panelCopies)
     nest.atGroup(headsOf(tall), /*last=*/false,
-                 [&] { copyRows(tall, rowCopies[tall]); });
-  for (Value tall : panelOrder)
-    nest.atGroup(headsOf(tall), /*last=*/false,
-                 [&] { packPanels(tall, panelCopies[tall]); });
+                 [&, tall = tall, copy = copy] { packPanels(tall, copy); });
+}
+
+void TileOperands::refreshRows() {
+  for (auto [tall, copy] : tileCopies)
+    copyRows(tall, nest.i0, nest.liveRows, nest.e.index(nest.shape.rows), copy);
+}
+
+Slice TileOperands::row(Value tall, Value row) {
+  const Tall &t = bound.find(tall)->second;
+  Value head = nest.e.div(nest.head, nest.heads() / t.heads);
+  return {t.buffer, t.at(nest.e, nest.batch, head, row)};
+}
+
+Slice TileOperands::tileRows(Value tall) {
+  if (Value copy = tileCopies.lookup(tall))
+    return {copy, nest.e.index(0)};
+  return row(tall, nest.i0);
 }
 
 Slice TileOperands::rows(Value tall) {
   if (Value copy = rowCopies.lookup(tall))
     return {copy, nest.e.index(0)};
-  Value index = nest.groupIndex(headsOf(tall));
-  return {whole(tall), nest.e.mul(index, nest.shape.n * width(tall))};
+  return row(tall, nest.e.index(0));
 }
 
 Value TileOperands::panels(Value tall) { return panelCopies.lookup(tall); }

@@ -19,14 +19,17 @@ namespace {
 class RowExit : public TileExit {
 public:
   RowExit(const Context &context, int64_t width)
-      : TileExit(context), width(width),
-        sums(e.scratch(nest.shape.rows * width)) {}
+      : TileExit(context), width(width), rows(*tallOf(e, nest.anchor, out)) {}
 
-  void beginRows() override { nest.zero(sums, nest.shape.rows * width); }
+  void beginUnit() override { sums = e.scratch(nest.shape.rows * width); }
+
+  void beginRows() override {
+    nest.zero({sums, e.index(0)}, nest.shape.rows * width);
+  }
 
   void rescale(Value row, Value factor) override {
     Value at = e.mul(row, width);
-    forPieces([&](Value offset, int64_t lanes) {
+    nest.forPieces(width, [&](Value offset, int64_t lanes) {
       Value to = e.add(at, offset);
       e.store(e.mulf(e.load(sums, to, lanes), e.broadcast(factor, lanes)), sums,
               to);
@@ -34,32 +37,23 @@ public:
   }
 
   void endRows(Value factors) override {
-    int64_t n = nest.shape.n;
-    Value first = e.add(e.mul(nest.groupIndex(nest.heads), n), nest.i0);
     e.loop(e.index(0), nest.liveRows, 1, [&](Value row) {
       Value factor = e.scalar(scale);
       if (factors)
         factor = e.mulf(factor, e.load(factors, row));
-      Value from = e.mul(row, width), to = e.mul(e.add(first, row), width);
-      forPieces([&](Value offset, int64_t lanes) {
+      Value from = e.mul(row, width);
+      Value to = rows.at(e, nest.batch, nest.head, e.add(nest.i0, row));
+      nest.forPieces(width, [&](Value offset, int64_t lanes) {
         Value sum = e.load(sums, e.add(from, offset), lanes);
-        e.store(e.mulf(sum, e.broadcast(factor, lanes)), out,
+        e.store(e.mulf(sum, e.broadcast(factor, lanes)), rows.buffer,
                 e.add(to, offset));
       });
     });
   }
 
 protected:
-  /// A loop over native vectors of a row of sums, then what remains.
-  void forPieces(function_ref<void(Value, int64_t)> body) {
-    int64_t whole = width / e.lanes * e.lanes;
-    if (whole > 0)
-      e.loop(0, whole, e.lanes, [&](Value at) { body(at, e.lanes); });
-    for (auto [offset, lanes] : vectorPieces(width - whole, e.lanes))
-      body(e.index(whole + offset), lanes);
-  }
-
   int64_t width;
+  Tall rows; ///< of the output
   Value sums;
 };
 
@@ -74,7 +68,7 @@ public:
     const TileShape &s = nest.shape;
     Gemm gemm{s.rows, width, s.columns, s.pitch, 1, width, width, true};
     Slice rows = operands.rows(x);
-    emitGemm(e, nest.anchor, gemm, tile, e.index(0), rows.buffer,
+    emitGemm(e, nest.anchor, gemm, tile(), e.index(0), rows.buffer,
              e.add(rows.offset, e.mul(nest.j0, width)), sums, e.index(0));
   }
 
@@ -92,7 +86,7 @@ public:
       Value sum =
           e.loop(e.index(0), e.index(nest.shape.columns), e.lanes, zero,
                  [&](Value column, ValueRange sum) -> SmallVector<Value> {
-                   Value a = e.load(tile, nest.inTile(row, column), e.lanes);
+                   Value a = e.load(tile(), nest.inTile(row, column), e.lanes);
                    return {e.addf(sum[0], a)};
                  })[0];
       e.store(e.addf(e.load(sums, row), e.reduceAdd(sum)), sums, row);
@@ -127,7 +121,8 @@ public:
         Value sum =
             e.loop(e.index(0), e.index(s.columns), e.lanes, zero,
                    [&](Value column, ValueRange sum) -> SmallVector<Value> {
-                     Value a = e.load(tile, nest.inTile(row, column), e.lanes);
+                     Value a =
+                         e.load(tile(), nest.inTile(row, column), e.lanes);
                      Value wt = e.load(w, e.add(wAt, column), e.lanes);
                      Value y = e.load(x, e.add(xAt, column), e.lanes);
                      return {e.fma(e.mulf(a, wt), y, sum[0])};

@@ -45,6 +45,8 @@ const char *ropegrad_status_name(int status) {
     return "non-positive-row-sum";
   case ROPEGRAD_WORKSPACE_MISALIGNED:
     return "workspace-misaligned";
+  case ROPEGRAD_SIZES_OUT_OF_RANGE:
+    return "sizes-out-of-range";
   case ROPEGRAD_CANNOT_READ:
     return "cannot-read";
   case ROPEGRAD_NOT_A_KERNEL:

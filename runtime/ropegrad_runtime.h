@@ -14,6 +14,7 @@
 #define ROPEGRAD_RUNTIME_ROPEGRAD_RUNTIME_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* NOLINTBEGIN(readability-identifier-naming): names as C has them */
 
@@ -37,8 +38,47 @@ enum ropegrad_status {
   /** A row of a polynomial similarity sums to zero or less. */
   ROPEGRAD_NON_POSITIVE_ROW_SUM = 5,
   /** The workspace is not 64-byte aligned. */
-  ROPEGRAD_WORKSPACE_MISALIGNED = 6
+  ROPEGRAD_WORKSPACE_MISALIGNED = 6,
+  /** batch or n is not between 1 and what the kernel was compiled for, or a
+      stride is negative or shorter than a row. */
+  ROPEGRAD_SIZES_OUT_OF_RANGE = 7
 };
+#endif
+
+/* K.h defines these, too. */
+#ifndef ROPEGRAD_SIZES
+#define ROPEGRAD_SIZES
+/** Sizes of one call of a _sized function ("sized" in the manifest). */
+typedef struct ropegrad_sizes {
+  /** Batch entries (1 where there is no batch) and rows: from 1 to what the
+      kernel was compiled for. */
+  int64_t batch, n;
+  /** Null where all arrays are contiguous. Otherwise three numbers, in elements
+      and not negative, for each 4-D array in the order of the parameters,
+      outputs included: from one batch entry to the next, from one head to the
+      next, and from one row to the next (d or more). Kernels without 4-D arrays
+      do not read it. */
+  const int64_t *strides;
+} ropegrad_sizes;
+
+/** Sets the strides of one contiguous array (batch, heads, n, d). Returns
+    stride + 3, where those of the next array go. */
+static inline int64_t *ropegrad_bhnd(int64_t heads, int64_t n, int64_t d,
+                                     int64_t *stride) {
+  stride[0] = heads * n * d;
+  stride[1] = n * d;
+  stride[2] = d;
+  return stride + 3;
+}
+
+/** The same for an array that lies in memory as (batch, n, heads, d). */
+static inline int64_t *ropegrad_bnhd(int64_t heads, int64_t n, int64_t d,
+                                     int64_t *stride) {
+  stride[0] = n * heads * d;
+  stride[1] = d;
+  stride[2] = heads * d;
+  return stride + 3;
+}
 #endif
 
 /** What the loader returns beside ROPEGRAD_OK. */
@@ -53,9 +93,9 @@ enum ropegrad_loader_status {
 
 /** The name of a status: "ok", "radius-exceeded", "workspace-too-small",
     "null-pointer", "not-finite", "non-positive-row-sum",
-    "workspace-misaligned", "cannot-read", "not-a-kernel", "cannot-load",
-    "not-loaded", "not-found", "out-of-memory"; "unknown" for any other number.
-    Never null; the string is static. */
+    "workspace-misaligned", "sizes-out-of-range", "cannot-read",
+    "not-a-kernel", "cannot-load", "not-loaded", "not-found", "out-of-memory";
+    "unknown" for any other number. Never null; the string is static. */
 const char *ropegrad_status_name(int status);
 
 /** An opened kernel. Handles are independent; one handle must not be used by
@@ -64,8 +104,9 @@ typedef struct ropegrad_kernel ropegrad_kernel;
 
 /** The packed entry point of a kernel function. `arrays` holds the pointers of
     the manifest's args in their order, every array contiguous row-major;
-    `workspace` is 64-byte aligned and `workspace_bytes` large; `threads` is the
-    most threads to use. Returns 0 to 6. */
+    `workspace` is 64-byte aligned, and `workspace_bytes` at least the
+    manifest's workspace_bytes + threads * workspace_bytes_per_thread; `threads`
+    is from 1 to 1024. Returns 0 to 6. */
 typedef int (*ropegrad_packed_fn)(void *const *arrays, void *workspace,
                                   size_t workspace_bytes, int threads);
 

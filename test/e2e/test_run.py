@@ -1,4 +1,5 @@
 """ropegrad-run: what it reads, and bad input: one clear error, no answers."""
+import json
 import os
 import shutil
 import stat
@@ -78,6 +79,31 @@ def test_report(made):
     text = succeed("ropegrad-run", made[0] / "K.so", "--in", made[0] / "in",
                    "--out", made[0] / "out")
     assert "exact" in text
+
+
+def test_any_number_of_threads(made):
+    """Reported with the workspace that it takes; the answers are the same."""
+    kernel = made[0] / "K.so"
+    with open(made[0] / "K.json") as file:
+        manifest = json.load(file)
+    function = manifest["functions"][0]
+    report, want = run_kernel(made[0], kernel)
+    assert report["threads"] == min(manifest["threads"], os.cpu_count())
+    for threads in (1, 3, 50):
+        report, got = run_kernel(made[0], kernel, "--threads", threads)
+        assert report["threads"] == threads
+        assert report["workspace_bytes"] == (
+            function["workspace_bytes"]
+            + threads * function["workspace_bytes_per_thread"])
+        assert all((got[k] == want[k]).all() for k in want)
+
+
+def test_manifest_names_the_threads_of_the_plan(copy):
+    compile_kernel(copy, "--threads", 1000)
+    with open(copy / "K.json") as file:
+        assert json.load(file)["threads"] == 1000
+    report, _ = run_kernel(copy, copy / "K.so")
+    assert report["threads"] == min(1000, os.cpu_count())
 
 
 def test_f64_kernel(tmp_path):
@@ -222,6 +248,7 @@ def test_output_folder_is_read_only(copy):
     (["--repeat", "-1"], ("--repeat", "-1")),
     (["--repeat", "x"], ("--repeat", "x")),
     (["--threads", "0"], ("--threads", "0")),
+    (["--threads", "1025"], ("--threads", "1024", "1025")),
     (["--threads", "99999999999999999999"], ("--threads",)),
     (["--repeat"], ("--repeat",)),
     (["--frobnicate"], ("--frobnicate",)),

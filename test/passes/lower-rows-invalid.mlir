@@ -60,3 +60,34 @@ func.func @batched(%a: memref<4xf32>, %b: memref<4x8xf32>, %c: memref<2x8xf32>) 
   linalg.matmul indexing_maps = [affine_map<(i, j, k) -> (k)>, affine_map<(i, j, k) -> (k, j)>, affine_map<(i, j, k) -> (i, j)>] ins(%a, %b : memref<4xf32>, memref<4x8xf32>) outs(%c : memref<2x8xf32>)
   return
 }
+
+// -----
+
+func.func @both_transposed(%a: memref<4x8xf32> {ropegrad.rows}, %b: memref<8x4xf32>, %c: memref<8x8xf32>) {
+  // expected-error @+1 {{expected positions in the rows of A and C, or summed over in Aᵀ B, but got}}
+  linalg.matmul indexing_maps = [affine_map<(i, j, k) -> (k, i)>, affine_map<(i, j, k) -> (j, k)>, affine_map<(i, j, k) -> (i, j)>] ins(%a, %b : memref<4x8xf32>, memref<8x4xf32>) outs(%c : memref<8x8xf32>)
+  return
+}
+
+// -----
+
+func.func @transposes(%a: memref<1x1x8x8xf32> {ropegrad.strides = 0 : i64}, %b: memref<1x1x8x8xf32>, %s: memref<3xi64> {ropegrad.size = "strides"}) {
+  // expected-error @+1 {{expected an elementwise op over rows, or a sum over their elements or over everything, but got another}}
+  linalg.generic {indexing_maps = [affine_map<(b, h, i, c) -> (b, h, c, i)>, affine_map<(b, h, i, c) -> (b, h, i, c)>], iterator_types = ["parallel", "parallel", "parallel", "parallel"]} ins(%a : memref<1x1x8x8xf32>) outs(%b : memref<1x1x8x8xf32>) {
+  ^bb0(%x: f32, %out: f32):
+    linalg.yield %x : f32
+  }
+  return
+}
+
+// -----
+
+func.func @largest(%a: memref<1x1x8x8xf32> {ropegrad.strides = 0 : i64}, %b: memref<1x1x8xf32>, %s: memref<3xi64> {ropegrad.size = "strides"}) {
+  // expected-error @+1 {{expected an elementwise op over rows, or a sum over their elements or over everything, but got another}}
+  linalg.generic {indexing_maps = [affine_map<(b, h, i, c) -> (b, h, i, c)>, affine_map<(b, h, i, c) -> (b, h, i)>], iterator_types = ["parallel", "parallel", "parallel", "reduction"]} ins(%a : memref<1x1x8x8xf32>) outs(%b : memref<1x1x8xf32>) {
+  ^bb0(%x: f32, %out: f32):
+    %0 = arith.maximumf %x, %out : f32
+    linalg.yield %0 : f32
+  }
+  return
+}

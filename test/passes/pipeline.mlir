@@ -53,10 +53,14 @@
 // PASSES: IR Dump After ApproximateExp
 // PASSES: IR Dump After FuseKronecker
 // PASSES: IR Dump After OutlineTiles
+// PASSES: IR Dump After SplitGradient
 // PASSES: IR Dump After Bufferize
+// PASSES: IR Dump After RuntimeSizes
+// PASSES: IR Dump After LowerRows
 // PASSES: IR Dump After LowerTiles
 // PASSES: IR Dump After LowerFeatures
-// PASSES: IR Dump After LowerRows
+// PASSES: IR Dump After FuseParallel
+// PASSES: IR Dump After Parallelize
 // PASSES: IR Dump After PackWorkspace
 // PASSES: IR Dump After ConvertFuncToLLVMPass
 

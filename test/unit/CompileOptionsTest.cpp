@@ -277,7 +277,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{{"--support", ""}, "pairs row:column"},
         Bad{{"--degree", "-1"}, "an integer from 0 to 64"},
         Bad{{"--degree", "4294967296"}, "an integer from 0 to 64"},
-        Bad{{"--threads", "0"}, "an integer from 1 to 4096"},
+        Bad{{"--threads", "0"}, "an integer from 1 to 1024"},
         Bad{{"--emit-level", "5"}, "a level from 1 to 4"}));
 
 INSTANTIATE_TEST_SUITE_P(

@@ -262,13 +262,14 @@ TEST(StatusTest, HasAName) {
                          "null-pointer",
                          "not-finite",
                          "non-positive-row-sum",
-                         "workspace-misaligned"};
-  for (int status = 0; status < 7; ++status)
+                         "workspace-misaligned",
+                         "sizes-out-of-range"};
+  for (int status = 0; status < 8; ++status)
     EXPECT_STREQ(ropegrad_status_name(status), names[status]);
   for (int status = ROPEGRAD_CANNOT_READ; status <= ROPEGRAD_OUT_OF_MEMORY;
        ++status)
     EXPECT_STRNE(ropegrad_status_name(status), "unknown");
-  EXPECT_STREQ(ropegrad_status_name(7), "unknown");
+  EXPECT_STREQ(ropegrad_status_name(8), "unknown");
   EXPECT_STREQ(ropegrad_status_name(-1), "unknown");
 }
 

@@ -11,6 +11,7 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/JSON.h"
+#include "llvm/Support/Path.h"
 #include "llvm/Support/Program.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -68,6 +69,11 @@ KernelInfo kernel(const Problem &problem, const char *name) {
   info.threads = 2;
   info.functions = kernelFunctions(problem, name, true);
   info.functions.back().workspaceBytes = 12345;
+  info.functions.back().workspaceBytesPerThread = 678;
+  for (FunctionInfo &function : info.functions)
+    for (ArgInfo &arg : function.args)
+      if (arg.role == ArgRole::Residual)
+        arg.shape = {640};
   return info;
 }
 
@@ -98,10 +104,17 @@ TEST(KernelFunctions, LossGradient) {
 TEST(KernelFunctions, Attention) {
   Problem p = attentionProblem();
   std::vector<FunctionInfo> functions = kernelFunctions(p, "K", true);
-  ASSERT_EQ(functions.size(), 2u);
+  ASSERT_EQ(functions.size(), 4u);
+  EXPECT_EQ(functions[0].symbol, "K_forward");
   EXPECT_EQ(names(functions[0]), "Q K V W bias O radius_found");
+  EXPECT_EQ(functions[1].symbol, "K_gradient");
   EXPECT_EQ(names(functions[1]),
             "Q K V dO W bias O dQ dK dV dW dbias radius_found");
+  EXPECT_EQ(functions[2].symbol, "K_forward_train");
+  EXPECT_EQ(functions[2].sizedSymbol(), "K_forward_train_sized");
+  EXPECT_EQ(names(functions[2]), "Q K V W bias O radius_found residual");
+  EXPECT_EQ(functions[3].symbol, "K_backward");
+  EXPECT_EQ(names(functions[3]), "Q K V dO W bias residual dQ dK dV dW dbias");
   using Shape = std::vector<int64_t>;
   EXPECT_EQ(functions[1].args[0].shape, (Shape{2, 4, 8, 2}));
   EXPECT_EQ(functions[1].args[1].shape, (Shape{2, 2, 8, 2}));
@@ -151,6 +164,8 @@ TEST(Manifest, SaysEverything) {
   const llvm::json::Object &f = *(*m.getArray("functions"))[0].getAsObject();
   EXPECT_EQ(f.getString("packed"), "K_loss_gradient_packed");
   EXPECT_EQ(f.getInteger("workspace_bytes"), 12345);
+  EXPECT_EQ(f.getString("sized"), "K_loss_gradient_sized");
+  EXPECT_EQ(f.getInteger("workspace_bytes_per_thread"), 678);
   const llvm::json::Object &arg = *(*f.getArray("args"))[0].getAsObject();
   EXPECT_EQ(arg.getString("role"), "in");
   EXPECT_EQ(arg.getString("dtype"), "f32");
@@ -178,7 +193,19 @@ TEST(Manifest, NullsAndLists) {
     EXPECT_EQ(m.get(key)->kind(), llvm::json::Value::Null) << key;
   EXPECT_EQ(m.getArray("alibi")->size(), 4u);
   EXPECT_EQ(m.getArray("similarity")->size(), 2u);
-  EXPECT_EQ(m.getArray("functions")->size(), 2u);
+  const llvm::json::Array &functions = *m.getArray("functions");
+  ASSERT_EQ(functions.size(), 4u);
+  const llvm::json::Array &args = *functions[3].getAsObject()->getArray("args");
+  const llvm::json::Object &residual = *args[6].getAsObject();
+  EXPECT_EQ(residual.getString("name"), "residual");
+  EXPECT_EQ(residual.getString("role"), "residual");
+  EXPECT_EQ(residual.getString("dtype"), "u8");
+  EXPECT_EQ((*residual.getArray("shape"))[0].getAsInteger(), 640);
+}
+
+TEST(KernelInfo, ResidualBytes) {
+  EXPECT_EQ(kernel(attentionProblem(), "K").residualBytes(), 640);
+  EXPECT_FALSE(kernel(lossProblem(), "K").residualBytes());
 }
 
 /// Runs a compiler over `code`; its status, or nothing if there is none.
@@ -198,8 +225,17 @@ std::optional<int> compile(StringRef compiler, StringRef suffix,
   return status;
 }
 
-/// A program that includes headers of several kernels, each twice.
-std::string program() {
+/// The folder of the project, from the absolute path of this file in it.
+std::string sourceRoot() {
+  StringRef path = __FILE__;
+  for (int level = 0; level < 3; ++level)
+    path = llvm::sys::path::parent_path(path);
+  return path.str();
+}
+
+/// A program that includes headers of several kernels, each twice, and that of
+/// the runtime before or after them.
+std::string program(bool runtimeFirst) {
   Problem half = lossProblem();
   half.dtype = DType::BF16;
   half.layout = Layout::Half;
@@ -208,39 +244,60 @@ std::string program() {
   none.position = Position::None;
   none.dtype = DType::F64;
   none.alibi = {0.5};
-  std::string code;
+  std::string runtime =
+      "#include \"" + sourceRoot() + "/runtime/ropegrad_runtime.h\"\n";
+  std::string code = runtimeFirst ? runtime : "";
   for (int repeat = 0; repeat < 2; ++repeat) {
     code += cHeader(kernel(lossProblem(), "K"));
     code += cHeader(kernel(attentionProblem(), "other_kernel"));
     code += cHeader(kernel(half, "k"));
     code += cHeader(kernel(none, "N"));
   }
-  return code + R"(
+  return code + (runtimeFirst ? "" : runtime) + R"(
 const char *manifest(void);
 const char *manifest(void) { return K_manifest; }
 int call(void *const *arrays, void *workspace, const float *in, float *out);
 int call(void *const *arrays, void *workspace, const float *in, float *out) {
   enum ropegrad_status good = ROPEGRAD_OK;
+  int64_t strides[12], *next = strides;
+  ropegrad_sizes sizes = {1, 5, strides};
+  next = ropegrad_bnhd(4, 5, 2, next);
+  next = ropegrad_bhnd(4, 5, 2, next);
   if (K_loss_gradient_packed(arrays, workspace,
-                             K_loss_gradient_workspace_bytes(), 1) != (int)good)
+                             K_loss_gradient_workspace_bytes(2), 2) !=
+          (int)good ||
+      next != strides + 6)
     return 1;
-  return other_kernel_forward(in, in, in, in, in, out, out, workspace, 0, 1);
+  if (other_kernel_forward(in, in, in, in, in, out, out, workspace, 0, 1))
+    return 1;
+  if (other_kernel_forward_train_sized(&sizes, in, in, in, in, in, out, out,
+                                       workspace, workspace,
+                                       other_kernel_residual_bytes(), 1))
+    return 1;
+  return other_kernel_backward(in, in, in, in, in, in, workspace, out, out, out,
+                               out, out, workspace, 0, 1);
 }
 )";
 }
 
 TEST(CHeader, CompilesAsC) {
-  std::optional<int> status = compile("cc", "c", "-std=c99", program());
-  if (!status)
-    GTEST_SKIP() << "no C compiler";
-  EXPECT_EQ(*status, 0);
+  for (bool runtimeFirst : {false, true}) {
+    std::optional<int> status =
+        compile("cc", "c", "-std=c99", program(runtimeFirst));
+    if (!status)
+      GTEST_SKIP() << "no C compiler";
+    EXPECT_EQ(*status, 0);
+  }
 }
 
 TEST(CHeader, CompilesAsCpp) {
-  std::optional<int> status = compile("c++", "cpp", "-std=c++17", program());
-  if (!status)
-    GTEST_SKIP() << "no C++ compiler";
-  EXPECT_EQ(*status, 0);
+  for (bool runtimeFirst : {false, true}) {
+    std::optional<int> status =
+        compile("c++", "cpp", "-std=c++17", program(runtimeFirst));
+    if (!status)
+      GTEST_SKIP() << "no C++ compiler";
+    EXPECT_EQ(*status, 0);
+  }
 }
 
 TEST(CHeader, LinesFitAndStatusCodesStandFixed) {
@@ -253,8 +310,22 @@ TEST(CHeader, LinesFitAndStatusCodesStandFixed) {
        {"ROPEGRAD_OK = 0", "ROPEGRAD_RADIUS_EXCEEDED = 1",
         "ROPEGRAD_WORKSPACE_TOO_SMALL = 2", "ROPEGRAD_NULL_POINTER = 3",
         "ROPEGRAD_NOT_FINITE = 4", "ROPEGRAD_NON_POSITIVE_ROW_SUM = 5",
-        "ROPEGRAD_WORKSPACE_MISALIGNED = 6"})
+        "ROPEGRAD_WORKSPACE_MISALIGNED = 6", "ROPEGRAD_SIZES_OUT_OF_RANGE = 7"})
     EXPECT_NE(text.find(code), std::string::npos) << code;
+}
+
+TEST(CHeader, SaysWhatTheSizesAndStridesAre) {
+  std::string text = cHeader(kernel(attentionProblem(), "K"));
+  for (const char *line :
+       {" * Order of the strides: Q, K, V, O.\n",
+        " * Order of the strides: Q, K, V, dO, O, dQ, dK, dV.\n",
+        " * Order of the strides: Q, K, V, dO, dQ, dK, dV.\n",
+        "size_t K_residual_bytes(void); /* 640 */\n",
+        "needs: 12345, and 678 a thread. */\n"})
+    EXPECT_NE(text.find(line), std::string::npos) << line << text;
+  text = cHeader(kernel(lossProblem(), "K"));
+  EXPECT_EQ(text.find("Order of the strides"), std::string::npos) << text;
+  EXPECT_EQ(text.find("residual_bytes"), std::string::npos) << text;
 }
 
 } // namespace

@@ -6,6 +6,8 @@
 
 #include "tools/lib/CHeader.h"
 
+#include "tools/lib/CHeaderText.h"
+
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Format.h"
@@ -15,50 +17,6 @@ using namespace llvm;
 
 namespace ropegrad {
 namespace {
-
-const char *const kStatusCodes = R"(#ifndef ROPEGRAD_STATUS
-#define ROPEGRAD_STATUS
-/* What every kernel of RopeGrad returns. */
-enum ropegrad_status {
-  ROPEGRAD_OK = 0,
-  /* The logits may exceed the radius that the kernel was compiled for:
-   * *radius_found says what was found. */
-  ROPEGRAD_RADIUS_EXCEEDED = 1,
-  /* workspace_bytes is less than the function's _workspace_bytes(). */
-  ROPEGRAD_WORKSPACE_TOO_SMALL = 2,
-  /* An array or the workspace is a null pointer. */
-  ROPEGRAD_NULL_POINTER = 3,
-  /* An output is nan or infinite although every input is finite. */
-  ROPEGRAD_NOT_FINITE = 4,
-  /* A row of a polynomial similarity has a sum that is not positive. */
-  ROPEGRAD_NON_POSITIVE_ROW_SUM = 5,
-  /* The workspace is not aligned to 64 bytes. */
-  ROPEGRAD_WORKSPACE_MISALIGNED = 6
-};
-#endif
-)";
-
-const char *const kContract = R"(/*
- * Contract of every function below:
- *
- * - Arrays are contiguous, row-major and aligned to their elements. Inputs are
- *   only read and may overlap each other; outputs, reports and the workspace
- *   overlap nothing.
- * - The outputs need no initial values and are overwritten. After any status
- *   but 0 they hold nothing of use, except *radius_found after status 1.
- * - workspace is scratch memory, aligned to 64 bytes, of at least as many bytes
- *   as the function's _workspace_bytes() says; nothing in it need be kept
- *   between calls.
- * - Where the status is not 0 the outputs are unspecified: they may have served
- *   as scratch.
- * - threads, at least 1, limits the threads that the call uses; the kernels of
- *   this version use the calling thread only.
- * - No global state: calls may run at the same time in several threads, if
- *   their outputs and workspaces are different.
- * - The _packed function is the same function with all arrays (inputs, outputs,
- *   reports, in the order of its parameters) as one array of pointers.
- */
-)";
 
 const char *cType(DType dtype) {
   switch (dtype) {
@@ -74,6 +32,8 @@ const char *cType(DType dtype) {
 }
 
 std::string shapeText(const ArgInfo &arg) {
+  if (arg.role == ArgRole::Residual)
+    return std::to_string(arg.shape.at(0)) + " bytes";
   if (arg.shape.empty())
     return "one number";
   std::string text;
@@ -108,6 +68,7 @@ StringRef meaning(StringRef name) {
       {"O", "attention output"},
       {"dX", "gradient by X1 (x) X2: row a*channels+b, one column per support "
              "entry"},
+      {"residual", "what forward_train leaves to backward"},
       {"radius_found", "upper bound of |Z| by row norms, largest over heads"}};
   for (auto [key, text] : table)
     if (name == key)
@@ -194,28 +155,36 @@ void writeIntroduction(raw_ostream &os, const KernelInfo &info) {
             "most "
          << number(*p.tolerance);
   }
-  os << ".\n * Compiled for " << info.triple << ", " << info.cpu << ", "
-     << info.threads << (info.threads == 1 ? " thread" : " threads") << ".\n";
+  os << ".\n * Compiled for " << info.triple << ", " << info.cpu << "; planned "
+     << "for " << info.threads << (info.threads == 1 ? " thread" : " threads")
+     << ".\n";
   if (p.dtype == DType::BF16 || p.dtype == DType::F16)
     os << " * uint16_t holds the bits of one " << toString(p.dtype)
        << " number.\n";
   os << " */\n";
 }
 
-std::string parameter(const ArgInfo &arg) {
-  std::string text = arg.role == ArgRole::In ? "const " : "";
-  return text + cType(arg.dtype) + " *" + arg.name;
+bool isBackward(const FunctionInfo &function) {
+  return StringRef(function.symbol).ends_with("_backward");
 }
 
-void writePrototype(raw_ostream &os, const FunctionInfo &function) {
-  std::vector<std::string> parameters;
-  parameters.reserve(function.args.size() + 3);
+std::string parameter(const FunctionInfo &function, const ArgInfo &arg) {
+  bool isResidual = arg.role == ArgRole::Residual;
+  bool isRead = arg.role == ArgRole::In || (isResidual && isBackward(function));
+  return std::string(isRead ? "const " : "") +
+         (isResidual ? "void" : cType(arg.dtype)) + " *" + arg.name;
+}
+
+/// One prototype, wrapped at 80 columns; the arrays follow `parameters`.
+void writePrototype(raw_ostream &os, const std::string &symbol,
+                    std::vector<std::string> parameters,
+                    const FunctionInfo &function) {
   for (const ArgInfo &arg : function.args)
-    parameters.push_back(parameter(arg));
+    parameters.push_back(parameter(function, arg));
   parameters.insert(
       parameters.end(),
       {"void *workspace", "size_t workspace_bytes", "int threads"});
-  std::string line = "int " + function.symbol + "(";
+  std::string line = "int " + symbol + "(";
   for (auto [index, text] : enumerate(parameters)) {
     bool last = index + 1 == parameters.size();
     if (line.size() + text.size() + 2 > 80) {
@@ -232,30 +201,56 @@ void writeArg(raw_ostream &os, const ArgInfo &arg) {
   if (text.empty())
     text = "gradient by " + arg.name.substr(1);
   std::string line;
-  raw_string_ostream(line) << " * " << left_justify(toString(arg.role), 7)
+  raw_string_ostream(line) << " * " << left_justify(toString(arg.role), 9)
                            << left_justify(arg.name, 13) << shapeText(arg);
   bool fits = line.size() + 2 + text.size() <= 80;
-  os << line << (fits ? "  " : "\n *        ") << text << "\n";
+  os << line << (fits ? "  " : "\n *          ") << text << "\n";
+}
+
+/// Says which arrays have strides, in the order in which they are given.
+void writeStrides(raw_ostream &os, const FunctionInfo &function) {
+  std::string line = " * Order of the strides:";
+  bool any = false;
+  for (const ArgInfo &arg : function.args) {
+    if (arg.shape.size() != 4)
+      continue;
+    line += (any ? ", " : " ") + arg.name;
+    any = true;
+  }
+  if (any)
+    os << line << ".\n";
+}
+
+StringRef purpose(StringRef symbol) {
+  const std::pair<StringRef, StringRef> table[] = {
+      {"_loss_gradient", "The loss and its gradients"},
+      {"_forward", "The attention output O"},
+      {"_gradient", "O and the gradients of a loss whose gradient by O is dO"},
+      {"_forward_train", "O, and what backward needs"},
+      {"_backward", "The gradients of a loss whose gradient by O is dO"}};
+  for (auto [ending, text] : table)
+    if (symbol.ends_with(ending))
+      return text;
+  return "";
 }
 
 void writeFunction(raw_ostream &os, const FunctionInfo &function) {
-  StringRef what = StringRef(function.symbol).ends_with("_forward")
-                       ? "The attention output O"
-                   : StringRef(function.symbol).ends_with("_loss_gradient")
-                       ? "The loss and its gradients"
-                       : "O and the gradients of a loss whose gradient by O "
-                         "is dO";
-  os << "/* " << what << ".\n *\n";
+  const std::string &symbol = function.symbol;
+  os << "/* " << purpose(symbol) << ".\n *\n";
   for (const ArgInfo &arg : function.args)
     writeArg(os, arg);
-  os << " *\n * Returns one of enum ropegrad_status.\n */\n";
-  writePrototype(os, function);
+  os << " *\n";
+  writeStrides(os, function);
+  os << " * Returns one of enum ropegrad_status.\n */\n";
+  writePrototype(os, symbol, {}, function);
   os << "int " << function.packedSymbol()
      << "(void *const *arrays, void *workspace,\n"
-     << "    size_t workspace_bytes, int threads);\n"
-     << "/* Bytes of workspace that a call needs: " << function.workspaceBytes
-     << ". */\n"
-     << "size_t " << function.symbol << "_workspace_bytes(void);\n\n";
+     << "    size_t workspace_bytes, int threads);\n";
+  writePrototype(os, function.sizedSymbol(), {"const ropegrad_sizes *sizes"},
+                 function);
+  os << "/* Bytes of workspace that a call needs: " << function.workspaceBytes
+     << ", and " << function.workspaceBytesPerThread << " a thread. */\n"
+     << "size_t " << symbol << "_workspace_bytes(int threads);\n\n";
 }
 
 } // namespace
@@ -269,7 +264,11 @@ std::string cHeader(const KernelInfo &info) {
      << "#include <stddef.h>\n#include <stdint.h>\n\n"
      << "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n"
      << kStatusCodes << "\n"
+     << kSizes << "\n"
      << kContract << "\n";
+  if (std::optional<int64_t> bytes = info.residualBytes())
+    os << kResidualContract << "size_t " << info.name
+       << "_residual_bytes(void); /* " << *bytes << " */\n\n";
   for (const FunctionInfo &function : info.functions)
     writeFunction(os, function);
   os << "/* Everything about this kernel as JSON: problem, plan, functions, "

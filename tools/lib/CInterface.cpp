@@ -10,6 +10,7 @@
 
 #include "tools/lib/CInterface.h"
 
+#include "passes/Passes.h"
 #include "runtime/ropegrad_runtime.h"
 
 #include "llvm/IR/IRBuilder.h"
@@ -23,37 +24,60 @@ constexpr uint64_t kWorkspaceAlignment = 64;
 
 class InterfaceBuilder {
 public:
-  explicit InterfaceBuilder(Module &module)
-      : module(module), b(module.getContext()), pointer(b.getPtrTy()) {}
+  InterfaceBuilder(Module &module, const Problem &problem)
+      : module(module), b(module.getContext()), pointer(b.getPtrTy()),
+        maxBatch(problem.batch), maxN(problem.n) {}
 
-  /// int NAME(arrays..., void *workspace, size_t bytes, int threads): checks
-  /// its arguments, then runs the body.
-  Function *addEntry(const FunctionInfo &info, Function *body) {
+  /// int NAME_sized(const ropegrad_sizes *sizes, arrays..., void *workspace,
+  /// size_t bytes, int threads): checks its arguments, then runs the body.
+  Function *addSized(const FunctionInfo &info, Function *body) {
+    SmallVector<Type *> types(info.args.size() + 2, pointer);
+    types.push_back(b.getInt64Ty());
+    types.push_back(b.getInt32Ty());
+    Function *entry = create(info.sizedSymbol(), b.getInt32Ty(), types);
+    begin(entry);
+    SmallVector<Value *> arrays;
+    Value *isNull = b.CreateIsNull(entry->getArg(0));
+    for (size_t i = 1; i <= info.args.size() + 1; ++i) {
+      arrays.push_back(entry->getArg(i));
+      isNull = b.CreateOr(isNull, b.CreateIsNull(arrays.back()));
+    }
+    returnIf(isNull, ROPEGRAD_NULL_POINTER);
+    Value *workspace = arrays.pop_back_val();
+    Value *address = b.CreatePtrToInt(workspace, b.getInt64Ty());
+    returnIf(b.CreateICmpNE(b.CreateAnd(address, kWorkspaceAlignment - 1),
+                            b.getInt64(0)),
+             ROPEGRAD_WORKSPACE_MISALIGNED);
+    Value *threads = clampThreads(entry->getArg(info.args.size() + 3));
+    Value *bytes = entry->getArg(info.args.size() + 2);
+    returnIf(b.CreateICmpULT(bytes, workspaceBytes(info, threads)),
+             ROPEGRAD_WORKSPACE_TOO_SMALL);
+    CallSizes sizes = readSizes(info, entry->getArg(0));
+    arrays.append({sizes.batch, sizes.n, sizes.strides, threads, workspace});
+    b.CreateRet(b.CreateCall(body, arrays));
+    return entry;
+  }
+
+  /// int NAME(arrays..., void *workspace, size_t bytes, int threads): all rows
+  /// and batch entries that the kernel was compiled for, contiguous.
+  Function *addEntry(const FunctionInfo &info, const Problem &problem,
+                     Function *sized) {
     SmallVector<Type *> types(info.args.size() + 1, pointer);
     types.push_back(b.getInt64Ty());
     types.push_back(b.getInt32Ty());
     Function *entry = create(info.symbol, b.getInt32Ty(), types);
-    b.SetInsertPoint(BasicBlock::Create(b.getContext(), "entry", entry));
-    SmallVector<Value *> pointers;
-    for (size_t i = 0; i <= info.args.size(); ++i)
-      pointers.push_back(entry->getArg(i));
-    Value *isNull = b.getFalse();
-    for (Value *array : pointers)
-      isNull = b.CreateOr(isNull, b.CreateIsNull(array));
-    returnIf(isNull, ROPEGRAD_NULL_POINTER);
-    Value *address = b.CreatePtrToInt(pointers.back(), b.getInt64Ty());
-    returnIf(b.CreateICmpNE(b.CreateAnd(address, kWorkspaceAlignment - 1),
-                            b.getInt64(0)),
-             ROPEGRAD_WORKSPACE_MISALIGNED);
-    Value *bytes = entry->getArg(info.args.size() + 1);
-    returnIf(b.CreateICmpULT(bytes, b.getInt64(info.workspaceBytes)),
-             ROPEGRAD_WORKSPACE_TOO_SMALL);
-    Value *status = b.CreateCall(body, pointers);
-    returnUnless(b.CreateIsNull(status), status);
-    for (auto [arg, pointer] : zip(info.args, pointers))
-      if (arg.role == ArgRole::Out)
-        returnIf(hasNotFinite(arg, pointer), ROPEGRAD_NOT_FINITE);
-    b.CreateRet(b.getInt32(ROPEGRAD_OK));
+    begin(entry);
+    auto *type = sizesType();
+    Constant *all = ConstantStruct::get(
+        type, {b.getInt64(problem.batch), b.getInt64(problem.n),
+               ConstantPointerNull::get(b.getPtrTy())});
+    auto *sizes = new GlobalVariable(module, type, /*isConstant=*/true,
+                                     GlobalValue::InternalLinkage, all,
+                                     info.symbol + ".sizes");
+    SmallVector<Value *> operands{sizes};
+    for (Argument &argument : entry->args())
+      operands.push_back(&argument);
+    b.CreateRet(b.CreateCall(sized, operands));
     return entry;
   }
 
@@ -62,7 +86,7 @@ public:
     Function *packed =
         create(info.packedSymbol(), b.getInt32Ty(),
                {pointer, pointer, b.getInt64Ty(), b.getInt32Ty()});
-    b.SetInsertPoint(BasicBlock::Create(b.getContext(), "entry", packed));
+    begin(packed);
     returnIf(b.CreateIsNull(packed->getArg(0)), ROPEGRAD_NULL_POINTER);
     SmallVector<Value *> operands;
     for (size_t i = 0; i < info.args.size(); ++i) {
@@ -74,11 +98,19 @@ public:
     b.CreateRet(b.CreateCall(entry, operands));
   }
 
+  /// size_t NAME_workspace_bytes(int threads).
   void addWorkspaceQuery(const FunctionInfo &info) {
-    Function *query =
-        create(info.symbol + "_workspace_bytes", b.getInt64Ty(), {});
-    b.SetInsertPoint(BasicBlock::Create(b.getContext(), "entry", query));
-    b.CreateRet(b.getInt64(info.workspaceBytes));
+    Function *query = create(info.symbol + "_workspace_bytes", b.getInt64Ty(),
+                             {b.getInt32Ty()});
+    begin(query);
+    b.CreateRet(workspaceBytes(info, clampThreads(query->getArg(0))));
+  }
+
+  /// size_t NAME_residual_bytes(void).
+  void addResidualQuery(const std::string &name, int64_t bytes) {
+    Function *query = create(name, b.getInt64Ty(), {});
+    begin(query);
+    b.CreateRet(b.getInt64(bytes));
   }
 
   void addText(StringRef name, StringRef text) {
@@ -94,34 +126,83 @@ private:
                             GlobalValue::ExternalLinkage, name, module);
   }
 
-  /// Whether an array holds a nan or an infinity: an exponent of all ones.
-  Value *hasNotFinite(const ArgInfo &arg, Value *array) {
-    bool isDouble = arg.dtype == DType::F64;
-    Type *bits = isDouble ? b.getInt64Ty() : b.getInt32Ty();
-    Constant *mask = ConstantInt::get(bits, isDouble ? 0x7ff0000000000000ull
-                                                     : 0x7f800000ull);
-    uint64_t count = 1;
-    for (int64_t size : arg.shape)
-      count *= static_cast<uint64_t>(size);
-    BasicBlock *before = b.GetInsertBlock();
-    Function *function = before->getParent();
-    BasicBlock *loop = BasicBlock::Create(b.getContext(), "finite", function);
-    BasicBlock *done = BasicBlock::Create(b.getContext(), "checked", function);
-    b.CreateBr(loop);
-    b.SetInsertPoint(loop);
-    PHINode *index = b.CreatePHI(b.getInt64Ty(), 2);
-    PHINode *found = b.CreatePHI(b.getInt1Ty(), 2);
-    Value *element = b.CreateLoad(bits, b.CreateGEP(bits, array, index));
-    Value *bad = b.CreateICmpEQ(b.CreateAnd(element, mask), mask);
-    Value *any = b.CreateOr(found, bad);
-    Value *next = b.CreateAdd(index, b.getInt64(1));
-    b.CreateCondBr(b.CreateICmpULT(next, b.getInt64(count)), loop, done);
-    index->addIncoming(b.getInt64(0), before);
-    index->addIncoming(next, loop);
-    found->addIncoming(b.getFalse(), before);
-    found->addIncoming(any, loop);
-    b.SetInsertPoint(done);
-    return any;
+  void begin(Function *function) {
+    b.SetInsertPoint(BasicBlock::Create(b.getContext(), "entry", function));
+  }
+
+  /// struct { int64_t batch, n; const int64_t *strides; }
+  StructType *sizesType() {
+    return StructType::get(b.getInt64Ty(), b.getInt64Ty(), b.getPtrTy());
+  }
+
+  Value *clampThreads(Value *threads) {
+    threads = b.CreateBinaryIntrinsic(Intrinsic::smax, threads, b.getInt32(1));
+    return b.CreateBinaryIntrinsic(
+        Intrinsic::smin, threads,
+        b.getInt32(static_cast<uint32_t>(mlir::ropegrad::kMaxThreads)));
+  }
+
+  Value *workspaceBytes(const FunctionInfo &info, Value *threads) {
+    Value *count = b.CreateZExt(threads, b.getInt64Ty());
+    return b.CreateAdd(
+        b.getInt64(info.workspaceBytes),
+        b.CreateMul(count, b.getInt64(info.workspaceBytesPerThread)));
+  }
+
+  /// The sizes of a call, checked, and all strides in one array.
+  struct CallSizes {
+    Value *batch, *n, *strides;
+  };
+
+  Value *loadField(Value *sizes, unsigned field) {
+    StructType *type = sizesType();
+    return b.CreateLoad(type->getElementType(field),
+                        b.CreateStructGEP(type, sizes, field));
+  }
+
+  static bool isStrided(const ArgInfo &arg) { return arg.shape.size() == 4; }
+
+  CallSizes readSizes(const FunctionInfo &info, Value *sizes) {
+    CallSizes call{loadField(sizes, 0), loadField(sizes, 1), nullptr};
+    returnIf(b.CreateOr(outside(call.batch, maxBatch), outside(call.n, maxN)),
+             ROPEGRAD_SIZES_OUT_OF_RANGE);
+    Value *given = loadField(sizes, 2);
+    Value *contiguous = b.CreateIsNull(given);
+    uint64_t count = 3 * static_cast<uint64_t>(count_if(info.args, isStrided));
+    auto *type = ArrayType::get(b.getInt64Ty(), std::max<uint64_t>(count, 1));
+    call.strides = b.CreateAlloca(type);
+    // Where none are given, strides are read from the sizes: any number does.
+    Value *source = b.CreateSelect(contiguous, call.strides, given);
+    if (count > 0)
+      b.CreateMemSet(call.strides, b.getInt8(0), 8 * count, Align(8));
+    uint64_t next = 0;
+    Value *wrong = b.getFalse();
+    for (const ArgInfo &arg : info.args) {
+      if (!isStrided(arg))
+        continue;
+      Value *row = b.getInt64(static_cast<uint64_t>(arg.shape[3]));
+      Value *head = b.CreateMul(call.n, row);
+      Value *entry =
+          b.CreateMul(head, b.getInt64(static_cast<uint64_t>(arg.shape[1])));
+      Value *least[] = {b.getInt64(0), b.getInt64(0), row};
+      Value *defaults[] = {entry, head, row};
+      for (unsigned i = 0; i < 3; ++i, ++next) {
+        Value *at = b.CreateConstInBoundsGEP1_64(b.getInt64Ty(), source, next);
+        Value *own = b.CreateLoad(b.getInt64Ty(), at);
+        Value *stride = b.CreateSelect(contiguous, defaults[i], own);
+        wrong = b.CreateOr(wrong, b.CreateICmpSLT(stride, least[i]));
+        b.CreateStore(stride, b.CreateConstInBoundsGEP1_64(b.getInt64Ty(),
+                                                           call.strides, next));
+      }
+    }
+    returnIf(wrong, ROPEGRAD_SIZES_OUT_OF_RANGE);
+    return call;
+  }
+
+  Value *outside(Value *size, int64_t most) {
+    return b.CreateOr(
+        b.CreateICmpSLT(size, b.getInt64(1)),
+        b.CreateICmpSGT(size, b.getInt64(static_cast<uint64_t>(most))));
   }
 
   void returnIf(Value *condition, int status) {
@@ -141,6 +222,7 @@ private:
   Module &module;
   IRBuilder<> b;
   Type *pointer;
+  int64_t maxBatch, maxN;
 };
 
 } // namespace
@@ -153,12 +235,15 @@ void addCInterface(Module &module, const KernelInfo &info,
   for (GlobalVariable &global : module.globals())
     if (!global.isDeclaration())
       global.setLinkage(GlobalValue::InternalLinkage);
-  InterfaceBuilder builder(module);
+  InterfaceBuilder builder(module, info.problem);
   for (auto [function, body] : zip(info.functions, bodies)) {
-    Function *entry = builder.addEntry(function, body);
+    Function *sized = builder.addSized(function, body);
+    Function *entry = builder.addEntry(function, info.problem, sized);
     builder.addPacked(function, entry);
     builder.addWorkspaceQuery(function);
   }
+  if (std::optional<int64_t> bytes = info.residualBytes())
+    builder.addResidualQuery(info.name + "_residual_bytes", *bytes);
   std::string manifest = manifestJson(info);
   builder.addText(info.name + "_manifest", manifest);
   if (standalone)
@@ -171,8 +256,11 @@ std::vector<std::string> exportedSymbols(const KernelInfo &info) {
   for (const FunctionInfo &function : info.functions) {
     symbols.push_back(function.symbol);
     symbols.push_back(function.packedSymbol());
+    symbols.push_back(function.sizedSymbol());
     symbols.push_back(function.symbol + "_workspace_bytes");
   }
+  if (info.residualBytes())
+    symbols.push_back(info.name + "_residual_bytes");
   return symbols;
 }
 

@@ -127,9 +127,16 @@ std::string translate(mlir::ModuleOp module, Target &target, KernelInfo &info,
     auto op = module.lookupSymbol<mlir::LLVM::LLVMFuncOp>(body);
     if (!op)
       return "expected the pipeline to leave a function " + body.str();
-    if (auto bytes =
-            op->getAttrOfType<mlir::IntegerAttr>("ropegrad.workspace_bytes"))
-      function.workspaceBytes = bytes.getInt();
+    auto bytesOf = [&](StringRef what) {
+      auto bytes =
+          op->getAttrOfType<mlir::IntegerAttr>(("ropegrad." + what).str());
+      return bytes ? bytes.getInt() : 0;
+    };
+    function.workspaceBytes = bytesOf("workspace_bytes");
+    function.workspaceBytesPerThread = bytesOf("workspace_bytes_per_thread");
+    for (ArgInfo &arg : function.args)
+      if (arg.role == ArgRole::Residual)
+        arg.shape = {bytesOf("residual_bytes")};
   }
   result = mlir::translateModuleToLLVMIR(module, context, info.name);
   if (!result)
@@ -139,9 +146,10 @@ std::string translate(mlir::ModuleOp module, Target &target, KernelInfo &info,
     StringRef name =
         StringRef(function.symbol).drop_front(info.name.size() + 1);
     Function *body = result->getFunction(name);
-    if (!body || body->arg_size() != function.args.size() + 1)
+    // The arrays; batch, n, strides, threads and workspace.
+    if (!body || body->arg_size() != function.args.size() + 5)
       return "expected " + name.str() + " to take " +
-             std::to_string(function.args.size() + 1) + " pointers";
+             std::to_string(function.args.size() + 5) + " arguments";
     body->setName(name + ".body");
     bodies.push_back(body);
   }

@@ -25,6 +25,7 @@
 #include "mlir/Parser/Parser.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/OpenMP/OpenMPToLLVMIRTranslation.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/SourceMgr.h"
 #include "llvm/Support/raw_ostream.h"
@@ -34,9 +35,6 @@ using namespace llvm;
 namespace ropegrad {
 namespace {
 
-/// The kernels of this version run on the calling thread.
-constexpr int64_t kKernelThreads = 1;
-
 void registerAll(mlir::DialectRegistry &registry) {
   mlir::registerAllDialects(registry);
   mlir::registerAllExtensions(registry);
@@ -44,6 +42,7 @@ void registerAll(mlir::DialectRegistry &registry) {
   mlir::ropegrad::registerBufferization(registry);
   mlir::registerBuiltinDialectTranslation(registry);
   mlir::registerLLVMDialectTranslation(registry);
+  mlir::registerOpenMPDialectTranslation(registry);
 }
 
 class Compiler {
@@ -54,7 +53,7 @@ public:
   std::string run() {
     if (std::string error = readProblem(); !error.empty())
       return error;
-    PlanResult planned = makePlan(options.problem, kKernelThreads);
+    PlanResult planned = makePlan(options.problem, options.threadsOrAll());
     if (!planned.plan)
       return planned.error;
     plan = *planned.plan;
@@ -116,8 +115,8 @@ private:
   }
 
   std::string emitMlir() {
-    if (std::string error =
-            runPipeline(*module, target, kKernelThreads, options.emitLevel);
+    if (std::string error = runPipeline(*module, target, options.threadsOrAll(),
+                                        options.emitLevel);
         !error.empty())
       return error;
     std::string text;
@@ -129,7 +128,7 @@ private:
   std::string emitKernel() {
     KernelInfo info = describe();
     if (std::string error =
-            runPipeline(*module, target, kKernelThreads, /*level=*/5);
+            runPipeline(*module, target, options.threadsOrAll(), /*level=*/5);
         !error.empty())
       return error;
     LLVMContext llvmContext;
@@ -159,7 +158,7 @@ private:
     info.triple = target.triple;
     info.cpu = target.cpu;
     info.cpuFeatures = target.features;
-    info.threads = kKernelThreads;
+    info.threads = options.threadsOrAll();
     info.functions = kernelFunctions(options.problem, options.name,
                                      plan.approximation.has_value());
     return info;

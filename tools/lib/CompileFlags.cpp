@@ -67,10 +67,10 @@ std::string setCpu(StringRef value, Parse &parse) {
 }
 
 std::string setThreads(StringRef value, Parse &parse) {
-  constexpr int64_t largest = 4096;
+  constexpr int64_t largest = 1024; // that a kernel uses
   int64_t threads;
   if (!parseInteger(value, threads) || threads < 1 || threads > largest)
-    return "an integer from 1 to 4096";
+    return "an integer from 1 to 1024";
   parse.options.threads = threads;
   return "";
 }
@@ -112,8 +112,8 @@ const ToolFlag kToolFlags[] = {
      setTarget},
     {"--cpu", kTarget, "NAME", "native, x86-64-v3, x86-64-v4, ...", "native",
      setCpu},
-    {"--threads", kTarget, "T", "most threads of a call (this version uses 1)",
-     "all", setThreads},
+    {"--threads", kTarget, "T",
+     "threads to plan for; a call may use any number", "all", setThreads},
     {"--exact-by", kTarget, "TOOL", "mlir (halide: not yet)", "mlir",
      setExactBy},
     {"--help", "Help", nullptr, "print this text", "", setHelp},

@@ -12,6 +12,8 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Path.h"
 
+#include <thread>
+
 using namespace llvm;
 
 namespace ropegrad {
@@ -191,6 +193,11 @@ static std::string beside(StringRef path, StringRef suffix) {
   SmallString<128> result(path);
   sys::path::replace_extension(result, suffix);
   return std::string(result);
+}
+
+int64_t CompileOptions::threadsOrAll() const {
+  return threads.value_or(
+      std::max<int64_t>(1, std::thread::hardware_concurrency()));
 }
 
 std::string CompileOptions::headerPath() const { return beside(output, ".h"); }

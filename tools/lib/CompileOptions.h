@@ -42,6 +42,7 @@ struct CompileOptions {
   std::string target = "cpu";
   std::string cpu = "native";     ///< not checked against LLVM's list
   std::optional<int64_t> threads; ///< none: as many as the machine has
+  int64_t threadsOrAll() const;
   std::string exactBy = "mlir";
 
   bool showHelp = false, showVersion = false;

@@ -18,6 +18,8 @@ const char *toString(ArgRole role) {
     return "out";
   case ArgRole::Report:
     return "report";
+  case ArgRole::Residual:
+    return "residual";
   }
   return "";
 }
@@ -73,46 +75,98 @@ std::vector<int64_t> gradientShape(const Problem &p, StringRef name,
   return {};
 }
 
-FunctionInfo makeFunction(const Problem &p, std::string symbol,
-                          const Variables &inputs, const Variables &outputs,
-                          bool gradients, bool reportsRadius) {
-  DType single = p.dtype == DType::F64 ? DType::F64 : DType::F32;
-  FunctionInfo function;
-  function.symbol = std::move(symbol);
-  auto add = [&](std::string name, ArgRole role, std::vector<int64_t> shape) {
+/// Puts together the arguments of one function.
+class FunctionBuilder {
+public:
+  FunctionBuilder(const Problem &p, std::string symbol) : p(p) {
+    function.symbol = std::move(symbol);
+  }
+
+  FunctionBuilder &inputs(const Variables &variables) {
+    for (const Variable &input : variables)
+      add(input.name, ArgRole::In, input.shape);
+    known = variables;
+    return *this;
+  }
+
+  FunctionBuilder &output(const Variable &output) {
+    add(output.name, ArgRole::Out, output.shape);
+    return *this;
+  }
+
+  /// The gradients asked for, by inputs that are there already.
+  FunctionBuilder &gradients() {
+    for (const char *name :
+         {"X1", "X2", "Y", "X", "A1", "A2", "A3", "Q", "K", "V", "W", "bias"})
+      if (p.wants(name))
+        add(std::string("d") + name, ArgRole::Out,
+            gradientShape(p, name, known));
+    return *this;
+  }
+
+  FunctionBuilder &radiusIf(bool reportsRadius) {
+    if (reportsRadius)
+      add("radius_found", ArgRole::Report, {});
+    return *this;
+  }
+
+  /// Its size is known once the function is compiled.
+  FunctionBuilder &residual() {
+    add("residual", ArgRole::Residual, {0});
+    return *this;
+  }
+
+  FunctionInfo done() { return std::move(function); }
+
+private:
+  void add(std::string name, ArgRole role, std::vector<int64_t> shape) {
+    DType single = p.dtype == DType::F64 ? DType::F64 : DType::F32;
     DType dtype = shape.empty() ? single : p.dtype;
     function.args.push_back({std::move(name), role, std::move(shape), dtype});
-  };
-  for (const Variable &input : inputs)
-    add(input.name, ArgRole::In, input.shape);
-  for (const Variable &output : outputs)
-    add(output.name, ArgRole::Out, output.shape);
-  for (const char *name :
-       {"X1", "X2", "Y", "X", "A1", "A2", "A3", "Q", "K", "V", "W", "bias"})
-    if (gradients && p.wants(name))
-      add(std::string("d") + name, ArgRole::Out,
-          gradientShape(p, name, inputs));
-  if (reportsRadius)
-    add("radius_found", ArgRole::Report, {});
-  return function;
-}
+  }
+
+  const Problem &p;
+  Variables known;
+  FunctionInfo function;
+};
 
 } // namespace
 
 std::vector<FunctionInfo> kernelFunctions(const Problem &p, StringRef name,
                                           bool reportsRadius) {
-  std::string prefix = name.str() + "_";
+  auto begin = [&](const char *function) {
+    return FunctionBuilder(p, name.str() + "_" + function);
+  };
   if (p.entry == Entry::LossGradient)
-    return {makeFunction(p, prefix + "loss_gradient", lossInputs(p),
-                         {{"loss", {}}}, true, reportsRadius)};
-  Variables outputs{{"O", {p.batch, p.heads, p.n, p.d}}};
-  std::vector<FunctionInfo> functions{
-      makeFunction(p, prefix + "forward", attentionInputs(p, false), outputs,
-                   false, reportsRadius)};
-  if (p.needsGradient())
-    functions.push_back(makeFunction(p, prefix + "gradient",
-                                     attentionInputs(p, true), outputs, true,
-                                     reportsRadius));
+    return {begin("loss_gradient")
+                .inputs(lossInputs(p))
+                .output({"loss", {}})
+                .gradients()
+                .radiusIf(reportsRadius)
+                .done()};
+  Variables plain = attentionInputs(p, false), given = attentionInputs(p, true);
+  Variable output{"O", {p.batch, p.heads, p.n, p.d}};
+  std::vector<FunctionInfo> functions{begin("forward")
+                                          .inputs(plain)
+                                          .output(output)
+                                          .radiusIf(reportsRadius)
+                                          .done()};
+  if (!p.needsGradient())
+    return functions;
+  functions.push_back(begin("gradient")
+                          .inputs(given)
+                          .output(output)
+                          .gradients()
+                          .radiusIf(reportsRadius)
+                          .done());
+  functions.push_back(begin("forward_train")
+                          .inputs(plain)
+                          .output(output)
+                          .radiusIf(reportsRadius)
+                          .residual()
+                          .done());
+  functions.push_back(
+      begin("backward").inputs(given).residual().gradients().done());
   return functions;
 }
 

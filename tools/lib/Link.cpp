@@ -67,7 +67,7 @@ std::string linkShared(StringRef objectPath, StringRef outputPath,
   // A sanitizer's runtime is in the program that loads the kernel.
   if (StringRef(ROPEGRAD_SANITIZER).empty())
     arguments.insert(arguments.begin() + 2, {"-z", "defs"});
-  for (const char *name : {"libm.so.6", "libc.so.6"})
+  for (const char *name : {"libomp.so.5", "libm.so.6", "libc.so.6"})
     if (std::string path = findLibrary(name); !path.empty())
       arguments.push_back(path);
   std::vector<const char *> pointers;

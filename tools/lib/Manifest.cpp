@@ -122,13 +122,17 @@ void writeArg(Writer &writer, const ArgInfo &arg) {
   writer.json.attributeBegin("shape");
   writer.json.rawValue("[" + shape + "]");
   writer.json.attributeEnd();
-  writer.text("dtype", toString(arg.dtype));
+  bool isBytes = arg.role == ArgRole::Residual;
+  writer.text("dtype", isBytes ? "u8" : toString(arg.dtype));
 }
 
 void writeFunction(Writer &writer, const FunctionInfo &function) {
   writer.text("symbol", function.symbol);
   writer.text("packed", function.packedSymbol());
+  writer.text("sized", function.sizedSymbol());
   writer.integer("workspace_bytes", function.workspaceBytes);
+  writer.integer("workspace_bytes_per_thread",
+                 function.workspaceBytesPerThread);
   writer.json.attributeArray("args", [&] {
     for (const ArgInfo &arg : function.args)
       writer.json.object([&] { writeArg(writer, arg); });

@@ -24,10 +24,12 @@
 
 namespace ropegrad {
 
-enum class ArgRole { In, Out, Report };
+/// A residual is what forward_train leaves to backward: bytes, no numbers.
+enum class ArgRole { In, Out, Report, Residual };
 const char *toString(ArgRole);
 
-/// One array of a function: contiguous, row-major; shape {} is one number.
+/// One array of a function, row-major, at its largest; shape {} is one number.
+/// Arrays of rank 4 may have strides. The shape of a residual is its bytes.
 struct ArgInfo {
   std::string name;
   ArgRole role = ArgRole::In;
@@ -37,10 +39,12 @@ struct ArgInfo {
 
 struct FunctionInfo {
   std::string symbol;
-  int64_t workspaceBytes = 0;
-  std::vector<ArgInfo> args; ///< inputs, outputs, reports
+  int64_t workspaceBytes = 0;          ///< whatever the threads
+  int64_t workspaceBytesPerThread = 0; ///< and so many for each
+  std::vector<ArgInfo> args;           ///< in the order of the parameters
 
   std::string packedSymbol() const { return symbol + "_packed"; }
+  std::string sizedSymbol() const { return symbol + "_sized"; }
 };
 
 struct KernelInfo {
@@ -54,11 +58,21 @@ struct KernelInfo {
   std::vector<std::string> cpuFeatures; ///< LLVM's names of what the code needs
   int64_t threads = 1;
   std::vector<FunctionInfo> functions;
+
+  /// Bytes between forward_train and backward; none where those are missing.
+  std::optional<int64_t> residualBytes() const {
+    for (const FunctionInfo &function : functions)
+      for (const ArgInfo &arg : function.args)
+        if (arg.role == ArgRole::Residual)
+          return arg.shape.at(0);
+    return std::nullopt;
+  }
 };
 
 /// The functions that a kernel for `problem` exports, with workspaceBytes 0.
 /// Entry loss-gradient: NAME_loss_gradient. Entry attention: NAME_forward and,
-/// if a gradient is asked for, NAME_gradient, which writes O too. Gradients
+/// if a gradient is asked for, NAME_gradient, which writes O too, and its two
+/// halves NAME_forward_train and NAME_backward. Gradients
 /// come in one fixed order, whatever the order of Problem::wrt. With
 /// `reportsRadius` every function ends in the report radius_found. Numbers that
 /// stand alone (loss, radius_found) are f32 in 16-bit kernels.

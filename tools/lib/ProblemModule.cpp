@@ -216,6 +216,11 @@ OwningOpRef<ModuleOp> buildModule(MLIRContext &context,
   std::vector<FunctionInfo> functions =
       kernelFunctions(problem, "", /*reportsRadius=*/false);
   for (FunctionInfo &function : functions) {
+    // The halves of a gradient come from ropegrad-split-gradient.
+    if (llvm::any_of(function.args, [](const ArgInfo &arg) {
+          return arg.role == ArgRole::Residual;
+        }))
+      continue;
     function.symbol.erase(0, 1); // no prefix: drop its underscore
     FunctionBuilder builder{b, problem, function};
     sortGradients(builder.p, function);

@@ -105,12 +105,12 @@ std::string RunArrays::readInputs(const std::string &folder) {
   return "";
 }
 
-std::string RunArrays::prepare(const KernelManifest &manifest,
+std::string RunArrays::prepare(const KernelManifest &manifest, int threads,
                                const std::string &folder) {
   if (!sys::fs::is_directory(folder))
     return "expected --in to be a folder, but got '" + folder + "'";
   args = manifest.args;
-  workspaceBytes = manifest.workspaceBytes;
+  workspaceBytes = manifest.workspaceFor(threads);
   std::string error = allocate();
   return error.empty() ? readInputs(folder) : error;
 }

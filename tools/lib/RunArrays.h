@@ -30,10 +30,11 @@ using Memory = std::unique_ptr<void, FreeMemory>;
 /// What one call of a kernel reads and writes, all 64-byte aligned.
 class RunArrays {
 public:
-  /// Allocates everything and reads the inputs NAME.npy from `folder`; outputs
-  /// start as nan. A bias of shape (2n-1,) is given to every head of a kernel
-  /// that wants (heads, 2n-1). Returns an error or "".
-  std::string prepare(const KernelManifest &manifest,
+  /// Allocates everything, the workspace for `threads` threads, and reads the
+  /// inputs NAME.npy from `folder`; outputs start as nan. A bias of shape
+  /// (2n-1,) is given to every head of a kernel that wants (heads, 2n-1).
+  /// Returns an error or "".
+  std::string prepare(const KernelManifest &manifest, int threads,
                       const std::string &folder);
 
   /// Pointers in the order of the manifest's args.

@@ -18,6 +18,7 @@
 #include "llvm/TargetParser/Host.h"
 
 #include <chrono>
+#include <thread>
 
 using namespace llvm;
 using namespace ropegrad;
@@ -78,6 +79,11 @@ static void callKernel(ropegrad_packed_fn function, const RunArrays &arrays,
   report.msMedian = ms.size() % 2 ? ms[half] : (ms[half - 1] + ms[half]) / 2;
 }
 
+static int threadsOfMachine() {
+  unsigned threads = std::thread::hardware_concurrency(); // 0: not known
+  return static_cast<int>(std::clamp(threads, 1u, unsigned(kMostThreads)));
+}
+
 static std::string number(std::optional<double> value) {
   char text[32] = "unknown";
   if (value)
@@ -136,8 +142,10 @@ std::string ropegrad::runKernel(const RunOptions &options,
     error = checkOutputFolder(options.out);
   if (error.empty())
     error = checkProblemFile(manifest.fields, options.in);
+  int threads =
+      options.threads.value_or(std::min(manifest.threads, threadsOfMachine()));
   if (error.empty())
-    error = arrays.prepare(manifest, options.in);
+    error = arrays.prepare(manifest, threads, options.in);
   if (error.empty())
     error = loadFunction(kernel.get(), manifest, function);
   if (!error.empty())
@@ -147,9 +155,8 @@ std::string ropegrad::runKernel(const RunOptions &options,
   result.route = manifest.route;
   result.degree = manifest.degree;
   result.radiusLimit = manifest.radiusLimit;
-  result.workspaceBytes = manifest.workspaceBytes;
-  result.threads =
-      std::min(options.threads.value_or(manifest.threads), manifest.threads);
+  result.workspaceBytes = manifest.workspaceFor(threads);
+  result.threads = threads;
   error = callAndWrite(function, arrays, options, result);
   // A disk that is full is no property of the kernel: no report then.
   if (error.empty() || result.status != ROPEGRAD_OK)

@@ -68,14 +68,25 @@ static std::string readArg(const json::Value &value, KernelArg &arg) {
   return "";
 }
 
+/// A size small enough that one for each of kMostThreads does not overflow.
+static std::string readBytes(const json::Object &object, StringRef key,
+                             int64_t &to) {
+  constexpr int64_t most = int64_t(1) << 50;
+  to = object.getInteger(key).value_or(-1);
+  return to >= 0 && to <= most ? "" : wrong(object, key, "a number of bytes");
+}
+
 static std::string readFunction(const json::Object &function,
                                 KernelManifest &manifest) {
   std::string error = readString(function, "packed", manifest.packed);
   if (!error.empty())
     return error;
-  manifest.workspaceBytes = function.getInteger("workspace_bytes").value_or(-1);
-  if (manifest.workspaceBytes < 0)
-    return wrong(function, "workspace_bytes", "a number of bytes");
+  error = readBytes(function, "workspace_bytes", manifest.workspaceBytes);
+  if (error.empty())
+    error = readBytes(function, "workspace_bytes_per_thread",
+                      manifest.workspaceBytesPerThread);
+  if (!error.empty())
+    return error;
   const json::Array *args = function.getArray("args");
   if (!args || args->empty())
     return wrong(function, "args", "a list of arrays");

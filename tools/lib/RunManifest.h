@@ -23,6 +23,9 @@
 
 namespace ropegrad {
 
+/// The most threads that a call of a kernel uses.
+constexpr int kMostThreads = 1024;
+
 enum class Role { In, Out, Report };
 
 /// One array that a kernel function reads or writes.
@@ -41,12 +44,18 @@ struct KernelManifest {
   std::optional<double> radiusLimit; ///< none: any radius is fine
   std::string cpu;
   std::vector<std::string> cpuFeatures; ///< LLVM's names
-  int threads = 1;                      ///< most that the kernel can use
+  int threads = 1;                      ///< that the kernel was planned for
   // The function to call: loss and gradient, else attention's gradient (which
   // includes its output), else attention alone.
-  std::string packed; ///< its symbol
-  int64_t workspaceBytes = 0;
+  std::string packed;                  ///< its symbol
+  int64_t workspaceBytes = 0;          ///< whatever the threads
+  int64_t workspaceBytesPerThread = 0; ///< and so many for each
   std::vector<KernelArg> args;
+
+  /// Bytes that a call with so many threads, at most kMostThreads, needs.
+  int64_t workspaceFor(int threads) const {
+    return workspaceBytes + threads * workspaceBytesPerThread;
+  }
 };
 
 /// Parses and checks a manifest. Returns an error or "".

@@ -11,6 +11,8 @@
 
 #include "tools/lib/RunOptions.h"
 
+#include "tools/lib/RunManifest.h"
+
 #include "llvm/ADT/StringRef.h"
 
 using namespace llvm;
@@ -28,8 +30,9 @@ Calls a kernel made by ropegrad-compile on the arrays in a folder.
                does not exist
   --repeat R   timed calls after one untimed (default 1)
   --json       print the report as one JSON object
-  --threads T  most threads to use (default, and at most: as many as the kernel
-               was compiled for)
+  --threads T  threads to use, 1 to 1024; the results do not depend on it
+               (default: as many as the kernel was planned for, but no more than
+               the machine has)
   --help       print this
 
 The report has status, route, degree, logit radius (found and limit), threads,
@@ -52,7 +55,7 @@ static std::string setOption(StringRef flag, StringRef value,
     return parseCount(flag, value, 1000000, options.repeat);
   if (flag == "--threads") {
     int threads = 0;
-    std::string error = parseCount(flag, value, 4096, threads);
+    std::string error = parseCount(flag, value, kMostThreads, threads);
     options.threads = threads;
     return error;
   }

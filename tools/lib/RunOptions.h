@@ -23,7 +23,7 @@ struct RunOptions {
   std::string in;             ///< folder of the input arrays
   std::string out;            ///< folder for the output arrays
   int repeat = 1;             ///< timed calls, after one untimed
-  std::optional<int> threads; ///< default: as many as the kernel was made for
+  std::optional<int> threads; ///< default: the kernel's, or the machine's
   bool json = false;
   bool help = false; ///< then nothing else is checked or set
 };

@@ -1,0 +1,120 @@
+//===- CHeaderText.cpp - What every C header of a kernel says -------------===//
+//
+// Part of RopeGrad, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#include "tools/lib/CHeaderText.h"
+
+namespace ropegrad {
+
+const char *const kStatusCodes = R"(#ifndef ROPEGRAD_STATUS
+#define ROPEGRAD_STATUS
+/* What every kernel of RopeGrad returns. */
+enum ropegrad_status {
+  ROPEGRAD_OK = 0,
+  /* The logits may exceed the radius that the kernel was compiled for:
+   * *radius_found says what was found. */
+  ROPEGRAD_RADIUS_EXCEEDED = 1,
+  /* workspace_bytes is less than the function's _workspace_bytes(). */
+  ROPEGRAD_WORKSPACE_TOO_SMALL = 2,
+  /* An array or the workspace is a null pointer. */
+  ROPEGRAD_NULL_POINTER = 3,
+  /* An output is nan or infinite although every input is finite. */
+  ROPEGRAD_NOT_FINITE = 4,
+  /* A row of a polynomial similarity has a sum that is not positive. */
+  ROPEGRAD_NON_POSITIVE_ROW_SUM = 5,
+  /* The workspace is not aligned to 64 bytes. */
+  ROPEGRAD_WORKSPACE_MISALIGNED = 6,
+  /* batch or n is not between 1 and what the kernel was compiled for, or a
+   * stride is negative or shorter than a row. */
+  ROPEGRAD_SIZES_OUT_OF_RANGE = 7
+};
+#endif
+)";
+
+const char *const kSizes = R"(#ifndef ROPEGRAD_SIZES
+#define ROPEGRAD_SIZES
+/* Sizes of one call of a _sized function. */
+typedef struct ropegrad_sizes {
+  /* Batch entries (1 where there is no batch) and rows: from 1 to what the
+   * kernel was compiled for. */
+  int64_t batch, n;
+  /* Null where all arrays are contiguous. Otherwise three numbers, in elements
+   * and not negative, for each 4-D array in the order of the parameters,
+   * outputs included: from one batch entry to the next, from one head to the
+   * next, and from one row to the next (d or more). Kernels without 4-D arrays
+   * do not read it. */
+  const int64_t *strides;
+} ropegrad_sizes;
+
+/* Sets the strides of one contiguous array (batch, heads, n, d). Returns
+ * stride + 3, where those of the next array go. */
+static inline int64_t *ropegrad_bhnd(int64_t heads, int64_t n, int64_t d,
+                                     int64_t *stride) {
+  stride[0] = heads * n * d;
+  stride[1] = n * d;
+  stride[2] = d;
+  return stride + 3;
+}
+
+/* The same for an array that lies in memory as (batch, n, heads, d). */
+static inline int64_t *ropegrad_bnhd(int64_t heads, int64_t n, int64_t d,
+                                     int64_t *stride) {
+  stride[0] = n * heads * d;
+  stride[1] = d;
+  stride[2] = heads * d;
+  return stride + 3;
+}
+#endif
+)";
+
+const char *const kContract = R"(/*
+ * Contract of every function F below:
+ *
+ * Arrays are row-major and aligned to their elements.
+ * - F takes contiguous arrays of the shapes given below. F_sized takes the
+ *   sizes of the call as well: the shapes are then those of sizes->batch batch
+ *   entries and n = sizes->n rows, with 2n-1 for this n in bias, W, dbias, dW.
+ * - Inputs are only read and may overlap each other. Outputs, reports and the
+ *   workspace overlap nothing, and no two elements of an output share an
+ *   address. What lies between the rows of an output with strides is kept.
+ * - Outputs need no initial values and are overwritten. Where the status is not
+ *   0 they hold nothing of use, for they may have served as scratch; only
+ *   *radius_found says something after status 1.
+ *
+ * workspace is scratch memory, aligned to 64 bytes, of at least as many bytes
+ * as F_workspace_bytes(threads) says, whatever the sizes of the call. Nothing
+ * in it need be kept between calls. Kernels allocate no memory themselves;
+ * OpenMP does when it starts threads.
+ *
+ * threads is the number of threads of the call: 1 to 1024, numbers beyond count
+ * as the nearest of these. The results are the same, to the last bit, for every
+ * number of threads and in every call.
+ * - LLVM's OpenMP (libomp.so.5) runs them. It keeps them for the next call, and
+ *   a program or framework that uses the same library shares them. GNU's
+ *   (libgomp) may be in the same process; it has threads of its own, which do
+ *   not know of these.
+ * - A call from inside a parallel region of libomp runs on one thread, unless
+ *   the program allows nested regions (omp_set_max_active_levels).
+ * - F has no state: calls may run at the same time in several threads of the
+ *   caller, if their outputs and workspaces are different.
+ *
+ * F_packed is F with all arrays (inputs, outputs, reports, in the order of its
+ * parameters) as one array of pointers.
+ */
+)";
+
+const char *const kResidualContract = R"(/*
+ * Training: forward_train and backward are the two halves of gradient. What the
+ * first leaves to the second is the residual: residual_bytes() bytes, aligned
+ * to 64, whose content has no meaning outside of this kernel.
+ * - Call backward with the sizes, inputs and residual of a forward_train that
+ *   returned 0; strides and threads may differ. backward checks neither the
+ *   radius nor the row sums again, and may be called any number of times.
+ * - Every forward pass whose backward pass is still to come needs a residual of
+ *   its own.
+ */
+)";
+
+} // namespace ropegrad
