@@ -1,128 +1,195 @@
 #!/usr/bin/env python3
-"""Times the exact and the features route beside the machine's FMA peak.
+"""Times RopeGrad's kernels and their peers in turns, beside the FMA peak.
 
-    bench.py [--problem n,d,radius,tolerance ...] [--threads T] [--repeat R]
-
-Prints a table and writes the same as JSON (--json, default build/bench.json).
-Useful flops are 14 n^2 d (exact) and 12 n M (d + 1) (features, M monomials) for
-forward and gradient of one head, entry attention; "of peak" is their rate over
-the FMA peak, which is measured again before every problem because the speed of
-a machine changes with its load.
+Forward pass and gradient of attention (O, dQ, dK, dV), f32, two heads, no mask
+and no position, scale 1/d; equal threads for all. Contenders take turns, best
+and median are of whole calls. Useful flops are 14 n^2 d (softmax) or
+12 n M (d + 1) (features, M monomials) per head; "of peak" is their rate over the
+best FMA peak of the same turns, "growth" the exponent of n since the length
+before, "x ours" the time over that of the features route, "differs" the largest
+relative difference of the answers from RopeGrad's on the same route (of
+RopeGrad exact: from its features). Writes the same as JSON.
 """
 import argparse
 import json
-import math
 import os
-import subprocess
+import platform
 import sys
 import tempfile
 
-ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), ".."))
-sys.path.insert(0, os.path.join(ROOT, "test"))
-import reference        # noqa: E402
+import arithmetic
+import measure
+import table
+import works
+from kernels import ROOT
+from turns import Workers, has_avx512
 
-PROBLEMS = ("16384,8,0.5,1e-3", "16384,16,0.5,1e-2", "16384,64,0.25,2e-2")
-ROUTES = ("exact", "features")
-COLUMNS = (("n", "n", "d"), ("d", "d", "d"), ("radius", "radius", "g"),
-           ("tolerance", "tolerance", "g"), ("route", "route", "s"),
-           ("degree", "degree", "s"), ("ms best", "ms_best", ".2f"),
-           ("median", "ms_median", ".2f"), ("GF/s", "gflops", ".1f"),
-           ("peak", "peak_gflops", ".1f"), ("of peak", "of_peak", ".2f"),
-           ("x exact", "speed_up", ".2f"))
+MODES = {"full": {"rounds": 7, "turn": 0.3, "most": 8.0},
+         "quick": {"rounds": 2, "turn": 0.2, "most": 1.0}}
 
 
-def output_of(*command):
-    done = subprocess.run([str(word) for word in command], capture_output=True,
-                          text=True)
-    if done.returncode:
-        sys.exit(f"{' '.join(map(str, command))}\n{done.stderr}")
-    return done.stdout
-
-
-def tool(name):
-    folder = os.environ.get("ROPEGRAD_BIN", os.path.join(ROOT, "build", "bin"))
-    return os.path.join(folder, name)
-
-
-def build_peak(folder):
-    program = os.path.join(folder, "peak")
-    output_of("clang-22", "-O3", "-march=native", "-ffp-contract=fast",
-              "-pthread", os.path.join(ROOT, "bench", "peak.c"), "-o", program)
-    return program
-
-
-def useful_flops(n, d, report):
-    if report["route"] == "exact":
-        return 14.0 * n * n * d
-    return 12.0 * n * math.comb(d + report["degree"], d) * (d + 1)
-
-
-def measure(folder, problem, arrays, route, options):
-    inputs = os.path.join(folder, "in")
-    kernel = os.path.join(folder, "K.so")
-    reference.save(inputs, problem, arrays)
-    output_of(tool("ropegrad-compile"), os.path.join(inputs, "problem.json"),
-              "-o", kernel, "--route", route, "--threads", options.threads)
-    return json.loads(output_of(
-        tool("ropegrad-run"), kernel, "--in", inputs, "--out",
-        os.path.join(folder, "out"), "--repeat", options.repeat, "--threads",
-        options.threads, "--json"))
-
-
-def bench(text, peak_program, options):
-    """Measures one problem on every route; yields one row each."""
+def custom_work(text):
     n, d, radius, tolerance = (kind(x) for kind, x in zip(
         (int, int, float, float), text.split(",")))
-    problem, arrays = reference.make_problem(
-        n, d, entry="attention", radius=radius, tolerance=tolerance, seed=1)
-    exact_ms = None
-    for route in ROUTES:
-        with tempfile.TemporaryDirectory() as folder:
-            report = measure(folder, problem, arrays, route, options)
-        # Beside each kernel, on as many threads as it used.
-        peak = float(output_of(peak_program, report["threads"]))
-        exact_ms = exact_ms or report["ms_best"]
-        rate = useful_flops(n, d, report) / report["ms_best"] * 1e-6
-        yield {"n": n, "d": d, "radius": radius, "tolerance": tolerance,
-               "route": report["route"], "degree": report["degree"],
-               "threads": report["threads"], "ms_best": report["ms_best"],
-               "ms_median": report["ms_median"], "gflops": rate,
-               "peak_gflops": peak, "of_peak": rate / peak,
-               "speed_up": exact_ms / report["ms_best"]}
+    return works.Work(f"d{d}", d, n=n, radius=radius, tolerance=tolerance)
 
 
-def show(row):
-    cells = []
-    for _, key, form in COLUMNS:
-        value = "-" if row[key] is None else row[key]
-        cells.append(format(str(value) if form == "s" else value, form))
-    print("  ".join(f"{cell:>9}" for cell in cells), flush=True)
-
-
-def main():
+def arguments():
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--problem", nargs="+", default=PROBLEMS,
-                        metavar="N,D,RADIUS,TOLERANCE")
-    parser.add_argument("--threads", type=int,
-                        default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--repeat", type=int, default=7)
+    parser.add_argument("--quick", action="store_true",
+                        help="fewer lengths, rounds and peers: 3 minutes")
+    parser.add_argument("--only", action="append", metavar="PATTERN",
+                        help="works (d8/n1024, poly/*, ...), threads, memory")
+    parser.add_argument("--problem", nargs="+", type=custom_work,
+                        metavar="N,D,RADIUS,TOLERANCE",
+                        help="these instead of the list of works")
+    parser.add_argument("--peers", metavar="PYTHON",
+                        help="Python that has the peers (./dev bench sets it)")
+    parser.add_argument("--no-peers", action="store_true",
+                        help="RopeGrad alone")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", "--repeat", type=int)
     parser.add_argument("--json",
                         default=os.path.join(ROOT, "build", "bench.json"))
+    parser.add_argument("--update", action="store_true",
+                        help="keep what the JSON file has of other works")
     options = parser.parse_args()
-    print("  ".join(f"{title:>9}" for title, _, _ in COLUMNS))
-    rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        peak_program = build_peak(folder)
-        for text in options.problem:
-            for row in bench(text, peak_program, options):
-                rows.append(row)
-                show(row)
-    with open(options.json, "w") as file:
-        json.dump({"threads": options.threads, "rows": rows}, file, indent=1)
+    options.mode = "quick" if options.quick else "full"
+    for name, value in MODES[options.mode].items():
+        if getattr(options, name, None) is None:
+            setattr(options, name, value)
+    cpus = len(os.sched_getaffinity(0))
+    if not 1 <= options.threads <= cpus:
+        parser.error(f"expected 1 to {cpus} threads, but got "
+                     f"{options.threads}")
+    if options.rounds < 1:
+        parser.error(f"expected at least 1 round, but got {options.rounds}")
+    return options
+
+
+def machine():
+    with open("/proc/cpuinfo") as file:
+        model = next((line.split(":", 1)[1].strip() for line in file
+                      if line.startswith("model name")), platform.machine())
+    return {"cpu": model, "avx512": has_avx512(),
+            "cpus": len(os.sched_getaffinity(0))}
+
+
+def add_relations(rows):
+    """What the rows of a work are next to each other."""
+    ours = next(row for row in rows if row["contender"] == "features")
+    for row in rows:
+        if "ms_best" in row and "ms_best" in ours:
+            row["times_ours"] = row["ms_best"] / ours["ms_best"]
+            row["times_ours_median"] = row["ms_median"] / ours["ms_median"]
+
+
+def add_growth(rows):
+    """The growth of each (family, contender) since the length before."""
+    earlier = {}
+    for row in sorted(rows, key=lambda row: row["n"]):
+        if "ms_best" not in row:
+            continue
+        key = row["family"], row["contender"]
+        before = earlier.get(key)
+        if before and before["n"] < row["n"]:
+            row["growth"] = arithmetic.growth(
+                (before["n"], before["ms_best"]), (row["n"], row["ms_best"]))
+        earlier[key] = row
+
+
+def merged(old, new):
+    """The rows of both, of a work in both the new ones; by family and n."""
+    done = {row["work"] for row in new}
+    families = [work.family for work in works.FAMILIES]
+    rows = [row for row in old if row["work"] not in done] + new
+    return sorted(rows, key=lambda row: (
+        families.index(row["family"]) if row["family"] in families else -1,
+        row["n"]))
+
+
+def save(results, path):
+    """Writes the results, whole or not at all."""
+    with open(path + ".part", "w") as file:
+        json.dump(results, file, indent=1)
+        file.write("\n")
+    os.replace(path + ".part", path)
+
+
+def run_all(options, bench, results):
+    """Fills `results`, printing each line and saving as soon as it is known."""
+    def keep(**more):
+        results.update(more)
+        results["versions"].update(bench.versions)
+        save(results, options.json)
+
+    print(table.head(), flush=True)
+    for work in options.problem or works.works(options.mode):
+        if not works.selected(work.name, options.only):
+            continue
+        rows = bench.run(work)
+        add_relations(rows)
+        every = merged(results["rows"], rows)
+        add_growth(every)
+        for row in rows:
+            print(table.line(row), flush=True)
+        keep(rows=every)
+    if options.problem:
+        return
+    if options.threads > 1 and works.selected("threads", options.only):
+        keep(scaling=[bench.scaling(family.at(works.SCALING_LENGTH))
+                      for family in works.FAMILIES])
+    if works.selected("memory", options.only):
+        keep(memory=bench.memory(works.MEMORY))
+
+
+def starting_point(options):
+    """The results before the first work: none, or with --update those that the
+    file has, if it is of the same machine and as many threads."""
+    results = {"machine": machine(), "threads": options.threads,
+               "heads": works.HEADS, "position": "none", "versions": {},
+               "rows": []}
+    if not options.update:
+        return results
+    with open(options.json) as file:
+        old = json.load(file)
+    for key in ("machine", "threads", "heads"):
+        if old[key] != results[key]:
+            sys.exit(f"bench: error: expected {key} {results[key]} in "
+                     f"{options.json}, but got {old[key]}")
+    return old
+
+
+def wrong(rows):
+    """The rows whose answers are not those of RopeGrad on the same route."""
+    return [row for row in rows if row["contender"] not in works.OURS
+            and row.get("difference", 0) > measure.SAME]
+
+
+def main():
+    options = arguments()
+    options.peers = None if options.no_peers else options.peers
+    pythons = {name: sys.executable if name in works.OURS else options.peers
+               for name in works.LABELS}
+    results = starting_point(options)
+    with tempfile.TemporaryDirectory() as folder, \
+            Workers(pythons, options.threads) as workers:
+        bench = measure.Bench(options, workers, folder)
+        run_all(options, bench, results)
+    for text in table.verdicts(results):
+        print(text)
+    for name, version in results["versions"].items():
+        print(f"{name}: {version}")
     print(f"wrote {options.json}")
+    bad = wrong(results["rows"])
+    for row in bad:
+        print(f"{row['work']}: {works.LABELS[row['contender']]} differs by "
+              f"{row['difference']:.1e}, more than {measure.SAME:g}",
+              file=sys.stderr)
+    return 1 if bad else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -24,7 +24,7 @@ def test_bench(tmp_path):
                   2, "--threads", 1, "--json", out)
     assert done.returncode == 0, done.stderr
     rows = json.loads(out.read_text())["rows"]
-    assert [row["route"] for row in rows] == ["exact", "features"]
+    assert [row["route"] for row in rows] == ["features", "exact"]
     assert all(0 < row["of_peak"] < 1 for row in rows)
 
 

@@ -1,0 +1,68 @@
+"""RopeGrad's own kernels, called in process through their C interface."""
+import ctypes
+import json
+import os
+
+import numpy as np
+
+from worker import Prepared
+
+DTYPES = {"f32": np.float32, "f64": np.float64}
+
+
+def aligned(shape, dtype):
+    """An array of zeros, aligned to 64 bytes."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    memory = np.zeros(size + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start:start + size].view(dtype).reshape(shape)
+
+
+def gradient_of(library):
+    """The manifest's entry of the function that does forward and gradient."""
+    with open(os.path.splitext(library)[0] + ".json") as file:
+        manifest = json.load(file)
+    wanted = manifest["name"] + "_gradient"
+    return next(function for function in manifest["functions"]
+                if function["symbol"] == wanted)
+
+
+def bind(library, function, arrays, threads):
+    """The kernel's function with its arguments: (call, outputs, facts)."""
+    code = ctypes.CDLL(os.path.abspath(library))
+    everything = {}
+    for arg in function["args"]:
+        array = aligned(arg["shape"], DTYPES[arg["dtype"]])
+        if arg["role"] == "in":
+            array[...] = arrays[arg["name"]]
+        everything[arg["name"]] = array
+    query = getattr(code, function["symbol"] + "_workspace_bytes")
+    query.restype = ctypes.c_size_t
+    workspace = aligned((query(ctypes.c_int(threads)),), np.uint8)
+    entry = getattr(code, function["symbol"])
+    arguments = [ctypes.c_void_p(array.ctypes.data)
+                 for array in (*everything.values(), workspace)]
+    arguments += [ctypes.c_size_t(workspace.size), ctypes.c_int(threads)]
+
+    def call():
+        status = entry(*arguments)
+        if status:
+            raise RuntimeError(f"expected status 0, but got {status}")
+
+    # The arguments are addresses: the closure is what keeps the memory alive.
+    call.memory = (everything, workspace)
+    outputs = {arg["name"]: everything[arg["name"]]
+               for arg in function["args"] if arg["role"] == "out"}
+    facts = {"workspace_bytes": workspace.size, "array_bytes": sum(
+        everything[arg["name"]].nbytes for arg in function["args"])}
+    return call, outputs, facts
+
+
+def prepare(job, arrays):
+    call, outputs, facts = bind(job["kernel"], gradient_of(job["kernel"]),
+                                arrays, job["threads"])
+    return Prepared(call, lambda: outputs, facts)
+
+
+def versions():
+    return {}

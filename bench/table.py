@@ -1,0 +1,104 @@
+"""The tables that a bench prints."""
+import works
+
+COLUMNS = (("work", "work", "s"), ("contender", "contender", "s"),
+           ("degree", "degree", "s"), ("ms best", "ms_best", ".3f"),
+           ("median", "ms_median", ".3f"), ("calls", "calls", "d"),
+           ("GF/s", "gflops", ".1f"), ("peak", "peak_gflops", ".1f"),
+           ("of peak", "of_peak", ".3f"), ("B/row", "bytes_per_row", ".0f"),
+           ("growth", "growth", ".2f"), ("x ours", "times_ours", ".2f"),
+           ("median", "times_ours_median", ".2f"),
+           ("differs", "difference", ".1e"))
+WIDTHS = {"work": 12, "contender": 18, "degree": 6, "calls": 5}
+
+
+def width(key):
+    return WIDTHS.get(key, 9)
+
+
+def cell(row, key, form):
+    """One value as text; "-" where the row has none."""
+    value = row.get(key)
+    if value is None:
+        return "-"
+    if key == "contender":
+        return works.LABELS[value]
+    return str(value) if form == "s" else format(value, form)
+
+
+def head():
+    return "  ".join(f"{title:>{width(key)}}" for title, key, _ in COLUMNS)
+
+
+def line(row):
+    """A row of the table; for a contender that did not run, why."""
+    cells = [cell(row, key, form).rjust(width(key))
+             for _, key, form in COLUMNS]
+    if "skipped" in row:
+        return "  ".join(cells[:2]) + f"  skipped: {row['skipped']}"
+    return "  ".join(cells)
+
+
+def check(text, found, unit, limit, met):
+    """A line of what has to be shown: found, wanted, verdict."""
+    return (f"{text:<50}  {found:>9}  {limit:>9} {unit:<8}  "
+            f"{'met' if met else 'MISSED'}")
+
+
+def megabytes(count):
+    return f"{count * 1e-6:.1f}"
+
+
+def verdicts(results):
+    """The lines of works.TARGETS and its fellows that the results speak of."""
+    found = {(row["work"], row["contender"]): row for row in results["rows"]}
+    for target in works.TARGETS:
+        row = found.get((target.work, target.against), {})
+        times = row.get("times_ours")
+        if times:
+            median = row["times_ours_median"]
+            yield check(f"{target.work} against {works.LABELS[row['contender']]}"
+                        f" (median {median:.1f}x)", f"{times:.1f}",
+                        f"{target.factor:g}", "times", times >= target.factor)
+    for work in dict.fromkeys(target.work for target in works.TARGETS):
+        share = found.get((work, "features"), {}).get("of_peak")
+        if share:
+            yield check(f"{work} of the FMA peak", f"{share:.2f}",
+                        f"{works.TARGET_OF_PEAK:g}", "",
+                        share >= works.TARGET_OF_PEAK)
+    for one in results.get("scaling", ()):
+        if "times_best" in one:
+            yield check(f"{one['work']} {one['threads']} threads against one "
+                        f"(median {one['times_median']:.2f}x)",
+                        f"{one['times_best']:.2f}",
+                        f"{works.TARGET_SCALING:g}", "times",
+                        one["times_best"] >= works.TARGET_SCALING)
+    yield from cost_verdicts(results)
+
+
+def cost_verdicts(results):
+    """The verdicts on memory and compilation."""
+    memory = results.get("memory", {})
+    if "peak_bytes" in memory:
+        yield check(f"{memory['work']} peak memory",
+                    megabytes(memory["peak_bytes"]),
+                    megabytes(memory["limit_bytes"]), "MB at most",
+                    memory["peak_bytes"] <= memory["limit_bytes"])
+    made = [row for row in results["rows"] if "compile_seconds" in row]
+    if not made:
+        return
+    slowest = max(made, key=lambda row: row["compile_seconds"])
+    largest = max(made, key=lambda row: row["library_bytes"])
+    needed = sorted({name for row in made for name in row["needed"]})
+    yield check(f"slowest compilation, {slowest['work']} {slowest['route']} "
+                f"(CPU {slowest['compile_cpu_seconds']:.1f} s)",
+                f"{slowest['compile_seconds']:.2f}",
+                f"{works.TARGET_SECONDS:g}", "s at most",
+                slowest["compile_seconds"] <= works.TARGET_SECONDS)
+    yield check(f"largest K.so, {largest['work']} {largest['route']}",
+                f"{largest['library_bytes'] * 1e-3:.0f}",
+                f"{works.TARGET_BYTES * 1e-3:.0f}", "kB at most",
+                largest["library_bytes"] <= works.TARGET_BYTES)
+    yield check(f"libraries needed: {' '.join(needed)}", "", "", "",
+                all(name.startswith(works.ALLOWED_LIBRARIES)
+                    for name in needed))

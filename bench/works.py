@@ -1,0 +1,108 @@
+"""What ./dev bench measures, and what it has to show.
+
+A work is forward pass and gradient (dQ, dK, dV) of the entry attention: f32,
+no mask, no position (peers have no rotary embedding inside), scale 1/d.
+"""
+import fnmatch
+from dataclasses import dataclass, replace
+from typing import Optional, Tuple
+
+HEADS = 2
+# Contenders, in the order of their turns. The first of a group is what the
+# answers of the others in it are held against.
+FEATURES = ("features", "jax-features", "openblas")
+SOFTMAX = ("exact", "torch", "jax-attention")
+OURS = ("features", "exact")
+LABELS = {"features": "RopeGrad features", "exact": "RopeGrad exact",
+          "torch": "PyTorch SDPA", "jax-attention": "JAX attention",
+          "jax-features": "JAX features", "openblas": "OpenBLAS features"}
+# Longest n at which a contender takes part in works with exp, where not at any:
+# time, and with JAX's attention memory, are quadratic in n; a quick run has no
+# time to let JAX compile much.
+LONGEST = {"full": {"exact": 16384, "torch": 16384, "jax-attention": 16384},
+           "quick": {"jax-attention": 1024, "jax-features": 1024}}
+LENGTHS = {"full": (1024, 2048, 4096, 8192, 16384, 32768),
+           "quick": (1024, 4096, 16384)}
+
+
+@dataclass(frozen=True)
+class Work:
+    """One problem at one length."""
+    family: str
+    d: int
+    n: int = 0
+    radius: Optional[float] = None
+    tolerance: Optional[float] = None
+    similarity: Optional[Tuple[float, ...]] = None
+    heads: int = HEADS
+
+    @property
+    def name(self):
+        return f"{self.family}/n{self.n}"
+
+    @property
+    def title(self):
+        what = (f"poly:{','.join(f'{c:g}' for c in self.similarity)}"
+                if self.similarity else
+                f"radius {self.radius:g}, tolerance {self.tolerance:g}")
+        return f"d={self.d}, {what}"
+
+    def at(self, n):
+        return replace(self, n=n)
+
+
+FAMILIES = (
+    Work("d8", 8, radius=0.5, tolerance=1e-3),
+    Work("d16", 16, radius=0.5, tolerance=1e-2),
+    Work("d64", 64, radius=0.25, tolerance=2e-2),
+    Work("poly", 16, similarity=(1.0, 1.0, 0.5)),
+)
+MEMORY = Work("d16", 16, n=131072, radius=0.5, tolerance=1e-2)
+POLY_LENGTHS = {"full": LENGTHS["full"], "quick": (1024, 8192)}
+SCALING_LENGTH = 16384
+
+
+@dataclass(frozen=True)
+class Target:
+    """`work` has to be at least `factor` times as fast as `against`."""
+    work: str
+    against: str
+    factor: float
+
+
+TARGETS = (
+    Target("d8/n1024", "torch", 8), Target("d8/n4096", "torch", 25),
+    Target("d8/n16384", "torch", 110),
+    Target("d16/n1024", "torch", 2.5), Target("d16/n4096", "torch", 9),
+    Target("d16/n16384", "torch", 30),
+    Target("d64/n4096", "torch", 2.5), Target("d64/n16384", "torch", 9),
+    Target("poly/n8192", "jax-features", 8),
+)
+TARGET_OF_PEAK = 0.60       # at each work that TARGETS names
+TARGET_SCALING = 1.8        # two threads against one
+TARGET_MEMORY = (3, 60e6)   # times inputs and outputs, plus bytes
+TARGET_SECONDS = 5          # of a compilation
+TARGET_BYTES = 1e6          # of K.so
+ALLOWED_LIBRARIES = ("libc.so", "libm.so", "libomp.so", "ld-linux")
+
+
+def works(mode):
+    """The works of mode "full" or "quick", shortest n of a family first."""
+    return [family.at(n) for family in FAMILIES
+            for n in (POLY_LENGTHS if family.similarity else LENGTHS)[mode]]
+
+
+def contenders(work, mode):
+    """Who takes part in a work. A polynomial similarity is no softmax."""
+    if work.similarity:
+        return FEATURES + SOFTMAX[:1]
+    return tuple(name for name in FEATURES + SOFTMAX
+                 if work.n <= LONGEST[mode].get(name, work.n))
+
+
+def selected(name, patterns):
+    """Whether one of the patterns (all, if there is none) is, as a glob or as a
+    part, in `name`."""
+    return not patterns or any(
+        pattern in name or fnmatch.fnmatch(name, pattern)
+        for pattern in patterns)
