@@ -4,11 +4,12 @@
 Forward pass and gradient of attention (O, dQ, dK, dV), f32, two heads, no mask
 and no position, scale 1/d; equal threads for all. Contenders take turns, best
 and median are of whole calls. Useful flops are 14 n^2 d (softmax) or
-12 n M (d + 1) (features, M monomials) per head; "of peak" is their rate over the
-best FMA peak of the same turns, "growth" the exponent of n since the length
-before, "x ours" the time over that of the features route, "differs" the largest
-relative difference of the answers from RopeGrad's on the same route (of
-RopeGrad exact: from its features). Writes the same as JSON.
+12 n M (d + 1) (features, M monomials) per head; "of peak" is their rate over
+the best FMA peak of the same turns, "B/row" the arrays and workspace of a row,
+"growth" the exponent of n since the length before, "x ours" the time over that
+of the features route, "differs" the largest relative difference of the answers
+from RopeGrad's on the same route (of RopeGrad exact: from its features). Writes
+the same as JSON.
 """
 import argparse
 import json
@@ -163,9 +164,17 @@ def starting_point(options):
 
 
 def wrong(rows):
-    """The rows whose answers are not those of RopeGrad on the same route."""
-    return [row for row in rows if row["contender"] not in works.OURS
-            and row.get("difference", 0) > measure.SAME]
+    """A line for each row that makes a run fail: a kernel of RopeGrad that did
+    not run, a peer whose answers are not RopeGrad's on the same route."""
+    for row in rows:
+        name = f"{row['work']}: {works.LABELS[row['contender']]}"
+        # Written so that nan counts as different.
+        if row["contender"] in works.OURS:
+            if "skipped" in row:
+                yield f"{name}: {row['skipped']}"
+        elif not row.get("difference", 0) <= measure.SAME:
+            yield (f"{name}: expected a difference of at most "
+                   f"{measure.SAME:g}, but got {row['difference']:.1e}")
 
 
 def main():
@@ -183,11 +192,9 @@ def main():
     for name, version in results["versions"].items():
         print(f"{name}: {version}")
     print(f"wrote {options.json}")
-    bad = wrong(results["rows"])
-    for row in bad:
-        print(f"{row['work']}: {works.LABELS[row['contender']]} differs by "
-              f"{row['difference']:.1e}, more than {measure.SAME:g}",
-              file=sys.stderr)
+    bad = list(wrong(results["rows"]))
+    for text in bad:
+        print(f"bench: error: {text}", file=sys.stderr)
     return 1 if bad else 0
 
 

@@ -93,7 +93,7 @@ class Bench:
         return True
 
     def run(self, work):
-        """The rows of one work, one per contender, its own first."""
+        """The rows of one work, one per contender."""
         options = self.options
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
             jobs = self.jobs(work, folder, self.taking_part(work))

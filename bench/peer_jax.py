@@ -1,7 +1,7 @@
 """JAX: its dot product attention, and the same features written by hand.
 
-Both are jitted, with jax.vjp for the gradients. By hand, heads may be vectorised
-or come one after another: each job takes what is faster at its size.
+Both are jitted, with jax.vjp for the gradients. By hand, heads may be
+vectorised or come one after another: each job takes what is faster.
 """
 import feature_map
 import jax

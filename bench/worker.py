@@ -6,8 +6,8 @@ Serves requests, one JSON object a line, from standard input to its end:
   {"op": "prepare", "job": {...}}   -> {"versions", "facts", "seconds": first}
   {"op": "time", "seconds": s}      -> {"seconds": [each call]}
 
-or {"error": text}. A job is what measure.Bench.jobs() makes of a work: sizes, the
-folder of the inputs, and "answers", the folder to which the outputs are written.
+or {"error": text}. A job is what measure.Bench.jobs() makes of a work: sizes,
+the folder of the inputs, and "answers", the folder for the outputs.
 Only whole calls are timed: inputs are there in the layout that the contender
 likes best, outputs may stay in it, and nothing is subtracted.
 """

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Optional, Tuple
 
 HEADS = 2
-# Contenders, in the order of their turns. The first of a group is what the
-# answers of the others in it are held against.
+# The first of a group is what the answers of the others in it are held against.
 FEATURES = ("features", "jax-features", "openblas")
 SOFTMAX = ("exact", "torch", "jax-attention")
 OURS = ("features", "exact")
+# Contenders, in the order of their turns and rows.
 LABELS = {"features": "RopeGrad features", "exact": "RopeGrad exact",
           "torch": "PyTorch SDPA", "jax-attention": "JAX attention",
           "jax-features": "JAX features", "openblas": "OpenBLAS features"}
@@ -95,9 +95,9 @@ def works(mode):
 def contenders(work, mode):
     """Who takes part in a work. A polynomial similarity is no softmax."""
     if work.similarity:
-        return FEATURES + SOFTMAX[:1]
-    return tuple(name for name in FEATURES + SOFTMAX
-                 if work.n <= LONGEST[mode].get(name, work.n))
+        return [name for name in LABELS if name in FEATURES + SOFTMAX[:1]]
+    return [name for name in LABELS
+            if work.n <= LONGEST[mode].get(name, work.n)]
 
 
 def selected(name, patterns):

@@ -162,11 +162,20 @@ public:
               Value at);
 
 private:
-  void emitTiles(Value phi, Value from, Value length, Value sums, Value sumsAt,
-                 Value vectors, int64_t width, Value scaled);
+  /// How a tile comes by its monomials: it reads them, or multiplies those of
+  /// one degree less by a variable, and keeps the products or passes them on.
+  enum class Monomial { Read, Keep, Pass };
+
+  void emitTiles(ArrayRef<Segment> segments, Monomial monomial, int64_t width,
+                 Value length, SmallVector<Value> arguments);
+  void emitProducts(ArrayRef<Segment> segments, Monomial monomial, bool scale,
+                    Value c0, int64_t width, Value sums, Value base,
+                    Value vectors, ValueRange buffers);
+  void emitColumnTile(Value c0, int64_t width, Value number, Value sums,
+                      Value sumsAt, Value vectors, ValueRange buffers);
   void emitBlock(const Rows &x, const Rows &v, Value count, Value sums,
                  Value sumsAt, ValueRange buffers);
-  func::FuncOp tileKernel(int64_t rows, int64_t width);
+  func::FuncOp tileKernel(int64_t rows, int64_t width, Monomial monomial);
   func::FuncOp scaleKernel(int64_t width);
   std::string name(const Twine &what) const;
 
@@ -174,6 +183,7 @@ private:
   Operation *anchor;
   FeatureShape shape;
   Features features;
+  Features linear; ///< its degrees 0 and 1, which are made beforehand
   int64_t vectors; ///< of a block
   int64_t pitch;   ///< rows of x in a block
   RegisterTile tile;

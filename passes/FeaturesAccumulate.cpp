@@ -5,8 +5,10 @@
 //===----------------------------------------------------------------------===//
 //
 // Rows in lanes: a tile of monomials × columns stays in registers over the
-// vectors of a block; V is scaled by x_v for the top degree. The lanes are
-// added by a tree once per block, so that a float sum has few terms.
+// vectors of a block. The first column tile makes the monomials that it reads.
+// For the top degree V is scaled by x_v or, where x_v has few monomials, these
+// are made and not kept. The lanes are added by a tree once per block, so that
+// a float sum has few terms.
 //
 //===----------------------------------------------------------------------===//
 
@@ -17,14 +19,15 @@
 using namespace mlir;
 using namespace mlir::ropegrad;
 
-/// Vectors of a block: enough to hide the tree of additions, as long as the
-/// block's monomials stay within a megabyte of cache.
+/// Vectors of a block: enough to hide the tree of additions, as long as a
+/// column tile of V and its scaled copy stay in the nearest cache and the
+/// block's monomials within a megabyte.
 static int64_t blockVectors(Emitter &e, int64_t rows,
                             const Features &features) {
   constexpr int64_t cacheBytes = 1 << 20;
   int64_t row = e.lanes * e.element.getWidth() / 8;
-  int64_t fitting =
-      std::clamp<int64_t>(cacheBytes / (features.rows * row), 8, 32);
+  int64_t fitting = std::clamp<int64_t>(cacheBytes / (features.rows * row), 8,
+                                        registerCount(e) == 32 ? 26 : 32);
   // Blocks of one size: a short last one has the same tree to add.
   int64_t all = llvm::divideCeil(rows, e.lanes);
   return llvm::divideCeil(all, llvm::divideCeil(all, fitting));
@@ -37,11 +40,18 @@ Rows mlir::ropegrad::rowsOf(Emitter &e, const Tall &tall, const RowUnit &unit) {
 Accumulator::Accumulator(Emitter &e, Operation *anchor,
                          const FeatureShape &shape, int64_t rows)
     : e(e), anchor(anchor), shape(shape), features(shape.d, shape.degree),
-      vectors(blockVectors(e, rows, features)), pitch(vectors * e.lanes),
+      linear(features), vectors(blockVectors(e, rows, features)),
+      pitch(vectors * e.lanes),
       tile(chooseTile(shape.w, registerCount(e), /*maxRows=*/12,
                       /*overhead=*/0.5, /*perAccumulator=*/2.0 / vectors)),
-      slotSize((tile.rows * tile.width + e.lanes - 1) / e.lanes * e.lanes),
-      products(features.products()) {
+      slotSize((tile.rows * tile.width + e.lanes - 1) / e.lanes * e.lanes) {
+  linear.stored = std::min<int64_t>(features.stored, 1);
+  linear.rows = linear.stored == 1 ? 1 + shape.d : 1;
+  // Degrees 0 and 1, the degrees that are made, the top, its short ones first.
+  products.push_back({0, 0, linear.rows, 0});
+  for (int64_t k = 2; k <= features.degree; ++k)
+    for (const Segment &segment : features.segments(k))
+      products.push_back(segment);
   for (Segment &segment : products) {
     segment.slot = slots;
     slots += (segment.length + tile.rows - 1) / tile.rows;
@@ -85,123 +95,188 @@ static SmallVector<Value> addLanes(Emitter &e, SmallVector<Value> values) {
   return values;
 }
 
-static void prefetch(Emitter &e, Value buffer, Value at) {
-  memref::PrefetchOp::create(e.b, e.loc, buffer, at, /*isWrite=*/false,
-                             /*localityHint=*/3, /*isDataCache=*/true);
-}
-
-/// (phi, from, scaled, sums, at, vectors, tiles): adds `tiles` register tiles
-/// of `rows` monomials × `width` columns. The next tile's monomials are fetched
-/// meanwhile: their runs are too short for the hardware to foresee.
-func::FuncOp Accumulator::tileKernel(int64_t rows, int64_t width) {
+/// (phi, factor, from, to, V, at, step, sums, at, vectors, tiles): adds `tiles`
+/// register tiles of `rows` monomials × `width` columns; columns of V are
+/// lanes apart, its vectors `step`. The monomials are the rows from `from` on,
+/// or their products with the row `factor`, which `Keep` stores from `to` on.
+func::FuncOp Accumulator::tileKernel(int64_t rows, int64_t width,
+                                     Monomial monomial) {
+  auto step = [&](ValueRange a, Value from, Value to, Value j,
+                  ValueRange sums) {
+    Value lane = e.mul(j, e.lanes), x;
+    if (monomial != Monomial::Read)
+      x = e.load(a[0], e.add(a[1], lane), e.lanes);
+    SmallVector<Value> phi, next(sums);
+    for (int64_t r = 0; r < rows; ++r) {
+      phi.push_back(e.load(a[0], e.add(e.add(from, lane), r * pitch), e.lanes));
+      if (monomial != Monomial::Read)
+        phi[r] = e.mulf(x, phi[r]);
+      if (monomial == Monomial::Keep)
+        e.store(phi[r], a[0], e.add(e.add(to, lane), r * pitch));
+    }
+    Value column = e.add(a[5], e.mul(j, a[6]));
+    for (int64_t c = 0; c < width; ++c) {
+      Value v = e.load(a[4], e.add(column, c * e.lanes), e.lanes);
+      for (int64_t r = 0; r < rows; ++r)
+        next[r * width + c] = e.fma(phi[r], v, next[r * width + c]);
+    }
+    return next;
+  };
   auto body = [&](Emitter &e, ValueRange a) {
     SmallVector<Value> zeros(rows * width, e.splat(0.0, e.lanes));
-    e.loop(e.index(0), a[6], 1, [&](Value t) {
-      Value from = e.add(a[1], e.mul(t, rows * pitch));
-      int64_t last = std::max<int64_t>(0, features.rows - rows) * pitch;
-      Value following = e.min(e.add(from, rows * pitch), e.index(last));
-      auto step = [&](Value j, ValueRange sums) {
-        Value lane = e.mul(j, e.lanes), at = e.add(from, lane);
-        SmallVector<Value> monomials, next(sums);
-        for (int64_t r = 0; r < rows; ++r)
-          prefetch(e, a[0], e.add(e.add(following, lane), r * pitch));
-        for (int64_t r = 0; r < rows; ++r)
-          monomials.push_back(e.load(a[0], e.add(at, r * pitch), e.lanes));
-        for (int64_t c = 0; c < width; ++c) {
-          Value v =
-              e.load(a[2], e.add(e.mul(lane, width), c * e.lanes), e.lanes);
-          for (int64_t r = 0; r < rows; ++r)
-            next[r * width + c] = e.fma(monomials[r], v, next[r * width + c]);
-        }
-        return next;
-      };
-      SmallVector<Value> totals =
-          addLanes(e, e.loop(e.index(0), a[5], 1, zeros, step));
-      Value to = e.add(a[4], e.mul(t, slotSize));
+    e.loop(e.index(0), a[10], 1, [&](Value t) {
+      Value skip = e.mul(t, rows * pitch), from = e.add(a[2], skip);
+      SmallVector<Value> totals = addLanes(
+          e, e.loop(e.index(0), a[9], 1, zeros, [&](Value j, ValueRange sums) {
+            return step(a, from, e.add(a[3], skip), j, sums);
+          }));
+      Value to = e.add(a[8], e.mul(t, slotSize));
       for (size_t i = 0; i < totals.size(); ++i) {
         Value at = e.add(to, i * e.lanes);
-        e.store(e.addf(totals[i], e.load(a[3], at, e.lanes)), a[3], at);
+        e.store(e.addf(totals[i], e.load(a[7], at, e.lanes)), a[7], at);
       }
     });
   };
-  Type buffer = e.bufferType(), index = e.b.getIndexType();
-  return e.kernel(anchor, name("tile_" + Twine(rows) + "x" + Twine(width)),
-                  {buffer, index, buffer, buffer, index, index, index}, body);
+  StringRef what = monomial == Monomial::Read   ? "read"
+                   : monomial == Monomial::Keep ? "keep"
+                                                : "pass";
+  Type b = e.bufferType(), i = e.b.getIndexType();
+  return e.kernel(anchor,
+                  name(Twine(what) + "_" + Twine(rows) + "x" + Twine(width)),
+                  {b, i, i, i, b, i, i, b, i, i, i}, body);
 }
 
-/// (phi, row, columns, at, scaled, vectors): scaled[j][c] = phi row · column c.
+/// (phi, row, V, at, step, scaled, vectors): scaled[j][c] = phi row · column c.
 func::FuncOp Accumulator::scaleKernel(int64_t width) {
   auto body = [&](Emitter &e, ValueRange a) {
-    e.loop(e.index(0), a[5], 1, [&](Value j) {
-      Value lane = e.mul(j, e.lanes);
+    e.loop(e.index(0), a[6], 1, [&](Value j) {
+      Value lane = e.mul(j, e.lanes), from = e.add(a[3], e.mul(j, a[4]));
       Value x = e.load(a[0], e.add(a[1], lane), e.lanes);
       for (int64_t c = 0; c < width; ++c) {
-        Value v = e.load(a[2], e.add(e.add(a[3], c * pitch), lane), e.lanes);
-        e.store(e.mulf(x, v), a[4], e.add(e.mul(lane, width), c * e.lanes));
+        Value v = e.load(a[2], e.add(from, c * e.lanes), e.lanes);
+        e.store(e.mulf(x, v), a[5], e.add(e.mul(lane, width), c * e.lanes));
       }
     });
   };
   Type buffer = e.bufferType(), index = e.b.getIndexType();
   return e.kernel(anchor, name("scale_" + Twine(width)),
-                  {buffer, index, buffer, index, buffer, index}, body);
+                  {buffer, index, buffer, index, index, buffer, index}, body);
 }
 
 //===----------------------------------------------------------------------===//
 // Blocks
 //===----------------------------------------------------------------------===//
 
-/// Whole register tiles of a segment, then the one that is left, if any.
-void Accumulator::emitTiles(Value phi, Value from, Value length, Value sums,
-                            Value sumsAt, Value vectors, int64_t width,
-                            Value scaled) {
+/// Whole register tiles of one of `segments`, then the one that is left, if
+/// any. `a` are the arguments of the tile kernels up to `vectors`.
+void Accumulator::emitTiles(ArrayRef<Segment> segments, Monomial monomial,
+                            int64_t width, Value length, SmallVector<Value> a) {
   Value whole = e.div(length, tile.rows);
-  e.call(tileKernel(tile.rows, width),
-         {phi, from, scaled, sums, sumsAt, vectors, whole});
-  if (tile.rows == 1)
-    return;
-  Value restFrom = e.add(from, e.mul(whole, tile.rows * pitch));
-  Value restAt = e.add(sumsAt, e.mul(whole, slotSize));
-  Value rest = e.rem(length, e.index(tile.rows));
+  auto call = [&](int64_t rows, Value tiles) {
+    a.push_back(tiles);
+    e.call(tileKernel(rows, width, monomial), a);
+    a.pop_back();
+  };
+  call(tile.rows, whole);
   SmallVector<int64_t> cases;
   for (int64_t r = 1; r < tile.rows; ++r)
-    if (llvm::any_of(products, [&](const Segment &segment) {
+    if (llvm::any_of(segments, [&](const Segment &segment) {
           return segment.length % tile.rows == r;
         }))
       cases.push_back(r);
   if (cases.empty())
     return;
+  Value skip = e.mul(whole, tile.rows * pitch);
+  a[2] = e.add(a[2], skip);
+  a[3] = e.add(a[3], skip);
+  a[8] = e.add(a[8], e.mul(whole, slotSize));
+  Value rest = e.rem(length, e.index(tile.rows));
   auto choose = scf::IndexSwitchOp::create(e.b, e.loc, TypeRange(), rest, cases,
                                            cases.size());
   OpBuilder::InsertionGuard guard(e.b);
   for (auto [i, r] : llvm::enumerate(cases)) {
     e.b.createBlock(&choose.getCaseRegions()[i]);
-    e.call(tileKernel(r, width),
-           {phi, restFrom, scaled, sums, restAt, vectors, e.index(1)});
+    call(r, e.index(1));
     scf::YieldOp::create(e.b, e.loc);
   }
   e.b.createBlock(&choose.getDefaultRegion());
   scf::YieldOp::create(e.b, e.loc);
 }
 
+/// Those of the products of a column tile that are multiplied alike; buffers
+/// are {phi, columns, scaled}. The sums of the column tile start at `base`.
+void Accumulator::emitProducts(ArrayRef<Segment> segments, Monomial monomial,
+                               bool scale, Value c0, int64_t width, Value sums,
+                               Value base, Value vectors, ValueRange buffers) {
+  Value at = e.mul(c0, e.lanes), step = e.index(shape.w * e.lanes);
+  forSegments(
+      e, anchor, name("products"), segments,
+      [&](Value factor, Value source, Value length, Value target, Value slot) {
+        Value x = e.mul(factor, pitch), from = e.mul(source, pitch);
+        Value to = e.mul(target, pitch), v = buffers[1];
+        Value vAt = at, vStep = step;
+        if (scale) {
+          e.call(scaleKernel(width),
+                 {buffers[0], x, v, at, step, buffers[2], vectors});
+          v = buffers[2];
+          vAt = e.index(0);
+          vStep = e.index(width * e.lanes);
+        } else if (monomial == Monomial::Read) {
+          from = to;
+        }
+        emitTiles(segments, monomial, width, length,
+                  {buffers[0], x, from, to, v, vAt, vStep, sums,
+                   e.add(base, e.mul(slot, slotSize)), vectors});
+      });
+}
+
+/// All products of a column tile. The first one makes the monomials.
+void Accumulator::emitColumnTile(Value c0, int64_t width, Value number,
+                                 Value sums, Value sumsAt, Value vectors,
+                                 ValueRange buffers) {
+  Value base = e.add(sumsAt, e.mul(number, slots * slotSize));
+  auto emit = [&](ArrayRef<Segment> segments, Monomial monomial,
+                  bool scale = false) {
+    emitProducts(segments, monomial, scale, c0, width, sums, base, vectors,
+                 buffers);
+  };
+  // Scaling a column costs as much as multiplying three monomials: it is
+  // stored.
+  auto isMade = [&](const Segment &s) { return s.target < features.rows; };
+  auto isShort = [&](const Segment &s) { return s.length <= 3 * tile.width; };
+  ArrayRef<Segment> made = ArrayRef(products).drop_front();
+  ArrayRef<Segment> top = made.drop_while(isMade);
+  made = made.take_while(isMade);
+  emit(products.front(), Monomial::Read);
+  if (!made.empty()) {
+    Value first = arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::eq,
+                                        number, e.index(0));
+    auto choose = scf::IfOp::create(e.b, e.loc, first, /*withElse=*/true);
+    OpBuilder::InsertionGuard guard(e.b);
+    e.b.setInsertionPointToStart(choose.thenBlock());
+    if (width == tile.width)
+      emit(made, Monomial::Keep);
+    e.b.setInsertionPointToStart(choose.elseBlock());
+    if (tile.wide + tile.narrow > 1)
+      emit(made, Monomial::Read);
+  }
+  emit(top.take_while(isShort), Monomial::Pass);
+  emit(top.drop_while(isShort), Monomial::Read, /*scale=*/true);
+}
+
 /// Adds at most a block of rows; buffers are {phi, columns, scaled}.
 void Accumulator::emitBlock(const Rows &x, const Rows &v, Value count,
                             Value sums, Value sumsAt, ValueRange buffers) {
   Value used = e.div(e.add(count, e.lanes - 1), e.lanes);
-  emitFeatures(e, anchor, features, pitch, x, buffers[0], count, used);
-  emitPack(e, anchor, shape.w, pitch, v, buffers[1], e.index(0), count,
-           e.mul(used, e.lanes));
+  emitFeatures(e, anchor, linear, pitch, x, buffers[0], count, used);
+  e.loop(e.index(0), used, 1, [&](Value j) {
+    Value row = e.mul(j, e.lanes);
+    emitPack(e, anchor, shape.w, e.lanes, v.from(e, row), buffers[1],
+             e.mul(row, shape.w), e.min(e.sub(count, row), e.index(e.lanes)),
+             e.index(e.lanes));
+  });
   forColumnTiles(e, tile, shape.w, [&](Value c0, int64_t width, Value number) {
-    Value base = e.add(sumsAt, e.mul(number, slots * slotSize));
-    forSegments(
-        e, anchor, name("products"), products,
-        [&](Value factor, Value source, Value length, Value, Value slot) {
-          e.call(scaleKernel(width),
-                 {buffers[0], e.mul(factor, pitch), buffers[1],
-                  e.mul(c0, pitch), buffers[2], used});
-          emitTiles(buffers[0], e.mul(source, pitch), length, sums,
-                    e.add(base, e.mul(slot, slotSize)), used, width,
-                    buffers[2]);
-        });
+    emitColumnTile(c0, width, number, sums, sumsAt, used, buffers);
   });
 }
 

@@ -5,7 +5,9 @@
 //===----------------------------------------------------------------------===//
 //
 // Rows in lanes: S = <u, G_mu> + dphi_mu for a few monomials at once, which are
-// then handed down to their factors. Of the top degree no dphi is stored; the
+// then handed down to their factors. Of the top degree no dphi is stored; from
+// degree 3 on the degree below it is neither, but made, used for all monomials
+// of the top degree above it and handed down, a register tile at a time. The
 // gradient with respect to x gathers in the rows of degree 1.
 //
 //===----------------------------------------------------------------------===//
@@ -14,18 +16,33 @@
 
 #include "passes/Monomials.h"
 
+#include <algorithm>
+
 using namespace mlir;
 using namespace mlir::ropegrad;
+
+/// Vectors of rows in a block, where `rows` follow one another.
+static int64_t blockVectors(Emitter &e, int64_t rows) {
+  int64_t all = llvm::divideCeil(rows, e.lanes);
+  if (registerCount(e) != 32 || all <= 3)
+    return std::min<int64_t>(3, all);
+  // Four are 5 % faster, unless they leave more of the last block empty.
+  return 20 * llvm::alignTo(all, 4) <= 21 * llvm::alignTo(all, 3) ? 4 : 3;
+}
 
 namespace {
 class Reverser {
 public:
-  Reverser(Emitter &e, Operation *anchor, const FeatureShape &shape)
+  Reverser(Emitter &e, Operation *anchor, const FeatureShape &shape,
+           int64_t rows)
       : e(e), anchor(anchor), shape(shape),
         // Only factors are looked at, so the top degree is never made.
-        features(shape.d, std::max<int64_t>(shape.degree - 1, 1)),
-        vectors(std::min<int64_t>(3, (shape.n + e.lanes - 1) / e.lanes)),
-        monomials(registerCount(e) == 32 ? 8 : 4), pitch(vectors * e.lanes) {
+        features(shape.d,
+                 std::max<int64_t>(shape.degree - (nested() ? 2 : 1), 1)),
+        vectors(blockVectors(e, rows)), monomials(registerCount(e) != 32 ? 4
+                                                  : vectors == 4         ? 6
+                                                                         : 8),
+        pitch(vectors * e.lanes) {
     features.stored = features.degree;
     features.rows = features.size;
   }
@@ -41,18 +58,26 @@ private:
   }
   SmallVector<Value> products(int64_t count, Value g, Value at, Value u,
                               ValueRange inits);
-  void emitTile(int64_t count, bool top, ValueRange a, Value factor,
+  void emitTile(int64_t count, Value init, ValueRange a, Value factor,
                 Value source, Value target);
+  void emitNest(int64_t count, ValueRange a, Value factor, Value source,
+                Value target, Value above);
   void emitLinear(ValueRange a);
   func::FuncOp segmentKernel(StringRef what, ArrayRef<Segment> segments,
                              bool top);
+  func::FuncOp nestKernel();
   func::FuncOp linearKernel();
   func::FuncOp rowsKernel();
   Value at(Value row, int64_t i, int64_t vector) {
     return e.add(e.mul(row, pitch), i * pitch + vector * e.lanes);
   }
-  /// Calls body(first, count) for runs of `monomials`, then half of it, ...
-  void forRuns(Value length, function_ref<void(Value, int64_t)> body);
+  /// Whether the top two degrees go together: from degree 3 on, as a run of
+  /// degree 1 is a single monomial.
+  bool nested() const { return shape.degree >= 3; }
+  /// Calls body(first, count) for runs of `monomials`, then for what is left of
+  /// a `length` that is one of those of `segments`.
+  void forRuns(Value length, ArrayRef<Segment> segments,
+               function_ref<void(Value, int64_t)> body);
 
   Emitter &e;
   Operation *anchor;
@@ -64,13 +89,29 @@ private:
 };
 } // namespace
 
-void Reverser::forRuns(Value length, function_ref<void(Value, int64_t)> body) {
-  Value from = e.index(0);
-  for (int64_t count = monomials; count > 0; count /= 2) {
-    Value to = e.mul(e.div(length, count), count);
-    e.loop(from, to, count, [&](Value q) { body(q, count); });
-    from = to;
+void Reverser::forRuns(Value length, ArrayRef<Segment> segments,
+                       function_ref<void(Value, int64_t)> body) {
+  Value whole = e.mul(e.div(length, monomials), monomials);
+  e.loop(e.index(0), whole, monomials, [&](Value q) { body(q, monomials); });
+  SmallVector<int64_t> cases;
+  for (int64_t r = 1; r < monomials; ++r)
+    if (llvm::any_of(segments, [&](const Segment &segment) {
+          return segment.length % monomials == r;
+        }))
+      cases.push_back(r);
+  if (cases.empty())
+    return;
+  auto choose = scf::IndexSwitchOp::create(e.b, e.loc, TypeRange(),
+                                           e.rem(length, e.index(monomials)),
+                                           cases, cases.size());
+  OpBuilder::InsertionGuard guard(e.b);
+  for (auto [i, count] : llvm::enumerate(cases)) {
+    e.b.createBlock(&choose.getCaseRegions()[i]);
+    body(whole, count);
+    scf::YieldOp::create(e.b, e.loc);
   }
+  e.b.createBlock(&choose.getDefaultRegion());
+  scf::YieldOp::create(e.b, e.loc);
 }
 
 /// inits + ⟨u, G_μ⟩ for `count` rows of G from `at` on.
@@ -92,14 +133,15 @@ SmallVector<Value> Reverser::products(int64_t count, Value g, Value at, Value u,
 }
 
 /// Arguments of the kernels: (phi, dphi, u, G, its offset). `source` and
-/// `target` are those of the first of `count` monomials.
-void Reverser::emitTile(int64_t count, bool top, ValueRange a, Value factor,
+/// `target` are those of the first of `count` monomials, `init` is the row of
+/// their dphi; none: 0.
+void Reverser::emitTile(int64_t count, Value init, ValueRange a, Value factor,
                         Value source, Value target) {
   SmallVector<Value> inits(count * vectors, e.splat(0.0, e.lanes));
-  if (!top)
+  if (init)
     for (int64_t i = 0; i < count; ++i)
       for (int64_t v = 0; v < vectors; ++v)
-        inits[i * vectors + v] = e.load(a[1], at(target, i, v), e.lanes);
+        inits[i * vectors + v] = e.load(a[1], at(init, i, v), e.lanes);
   Value g = e.add(a[4], e.mul(target, shape.w));
   SmallVector<Value> s = products(count, a[3], g, a[2], inits);
   for (int64_t v = 0; v < vectors; ++v) {
@@ -118,6 +160,34 @@ void Reverser::emitTile(int64_t count, bool top, ValueRange a, Value factor,
   }
 }
 
+/// `count` monomials of the degree below the top, in the rows behind those of
+/// `features`, with all that they are a factor of: the nearest cache holds
+/// them meanwhile. `above`[v] is the first monomial of x_v in the top degree.
+void Reverser::emitNest(int64_t count, ValueRange a, Value factor, Value source,
+                        Value target, Value above) {
+  Value row = e.index(features.rows);
+  for (int64_t v = 0; v < vectors; ++v) {
+    Value x = e.load(a[0], at(factor, 0, v), e.lanes);
+    for (int64_t i = 0; i < count; ++i) {
+      e.store(e.mulf(x, e.load(a[0], at(source, i, v), e.lanes)), a[0],
+              at(row, i, v));
+      e.store(e.splat(0.0, e.lanes), a[1], at(row, i, v));
+    }
+  }
+  int64_t first = Features(shape.d, shape.degree - 1)
+                      .segments(shape.degree - 1)
+                      .front()
+                      .target;
+  e.loop(e.sub(factor, 1), e.index(shape.d), 1, [&](Value v) {
+    Value of = arith::IndexCastOp::create(e.b, e.loc, e.b.getIndexType(),
+                                          e.load(above, v));
+    emitTile(count, Value(), a, e.add(v, 1), row,
+             e.add(of, e.sub(target, first)));
+  });
+
+  emitTile(count, row, a, factor, source, target);
+}
+
 func::FuncOp Reverser::segmentKernel(StringRef what, ArrayRef<Segment> segments,
                                      bool top) {
   Type buffer = e.bufferType(), index = e.b.getIndexType();
@@ -128,8 +198,10 @@ func::FuncOp Reverser::segmentKernel(StringRef what, ArrayRef<Segment> segments,
             std::to_string(shape.degree),
         segments,
         [&](Value factor, Value source, Value length, Value target, Value) {
-          forRuns(length, [&](Value q, int64_t count) {
-            emitTile(count, top, a, factor, e.add(source, q), e.add(target, q));
+          forRuns(length, segments, [&](Value q, int64_t count) {
+            Value row = e.add(target, q);
+            emitTile(count, top ? Value() : row, a, factor, e.add(source, q),
+                     row);
           });
         });
   };
@@ -137,9 +209,33 @@ func::FuncOp Reverser::segmentKernel(StringRef what, ArrayRef<Segment> segments,
                   body);
 }
 
+func::FuncOp Reverser::nestKernel() {
+  Features all(shape.d, shape.degree);
+  std::vector<Segment> segments = all.segments(shape.degree - 1);
+  SmallVector<int64_t> starts;
+  for (const Segment &segment : all.segments(shape.degree))
+    starts.push_back(segment.target);
+  Type buffer = e.bufferType(), index = e.b.getIndexType();
+  std::string of = "_" + all.name();
+  auto body = [&](Emitter &e, ValueRange a) {
+    Value above = constantIndices(e, anchor, "ropegrad_starts" + of, starts);
+    forSegments(
+        e, anchor, "ropegrad_nest" + of, segments,
+        [&](Value factor, Value source, Value length, Value target, Value) {
+          forRuns(length, segments, [&](Value q, int64_t count) {
+            emitNest(count, a, factor, e.add(source, q), e.add(target, q),
+                     above);
+          });
+        });
+  };
+  return e.kernel(anchor, name("nest"), {buffer, buffer, buffer, buffer, index},
+                  body);
+}
+
 /// Degree 1: its monomials are x itself.
 void Reverser::emitLinear(ValueRange a) {
-  forRuns(e.index(shape.d), [&](Value q, int64_t count) {
+  Segment all{0, 0, shape.d, 1};
+  forRuns(e.index(shape.d), all, [&](Value q, int64_t count) {
     Value row = e.add(q, 1);
     SmallVector<Value> inits;
     for (int64_t i = 0; i < count; ++i)
@@ -165,7 +261,7 @@ func::FuncOp Reverser::linearKernel() {
 func::FuncOp Reverser::rowsKernel() {
   Features all(shape.d, shape.degree);
   std::vector<Segment> lower;
-  for (int64_t k = shape.degree - 1; k >= 2; --k)
+  for (int64_t k = features.degree; k >= 2; --k)
     for (const Segment &segment : all.segments(k))
       lower.push_back(segment);
   auto body = [&](Emitter &e, ValueRange a) {
@@ -181,7 +277,9 @@ func::FuncOp Reverser::rowsKernel() {
       if (shape.degree >= 2) {
         emitFeatures(e, anchor, features, pitch, x.from(e, i), phi, inBlock,
                      e.index(vectors));
-        e.call(segmentKernel("top", all.segments(shape.degree), true),
+        e.call(nested()
+                   ? nestKernel()
+                   : segmentKernel("top", all.segments(shape.degree), true),
                operands);
       }
       if (!lower.empty())
@@ -201,8 +299,8 @@ void Reverser::emit(const RowSpace &space, const Tall &x, Value g,
                     const Tall &u, const Tall &dx) {
   int64_t size = Features(shape.d, shape.degree).size * shape.w;
   forRows(e, space, [&](const RowUnit &unit) {
-    Value phi = e.scratch(features.rows * pitch);
-    Value dphi = e.scratch(features.rows * pitch);
+    int64_t rows = features.rows + (nested() ? monomials : 0);
+    Value phi = e.scratch(rows * pitch), dphi = e.scratch(rows * pitch);
     Value columns = e.scratch(shape.w * pitch);
     Value kv = e.add(e.mul(unit.batch, shape.kvHeads),
                      e.div(unit.head, shape.group()));
@@ -218,5 +316,6 @@ void mlir::ropegrad::emitReverse(Emitter &e, Operation *anchor,
                                  const FeatureShape &shape,
                                  const RowSpace &space, const Tall &x, Value g,
                                  const Tall &u, const Tall &dx) {
-  Reverser(e, anchor, shape).emit(space, x, g, u, dx);
+  Reverser(e, anchor, shape, std::min(space.chunk, space.maxN))
+      .emit(space, x, g, u, dx);
 }

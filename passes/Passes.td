@@ -259,7 +259,7 @@ def RuntimeSizes : Pass<"ropegrad-runtime-sizes", "::mlir::ModuleOp"> {
       ==>
     func.func @forward(%Q: memref<1x2x64x4xf32> {ropegrad.name = "Q", ropegrad.strides = 0 : i64}, ...,
         %batch: index {ropegrad.size = "batch"}, %n: index {ropegrad.size = "n"},
-        %strides: memref<12xi64> {ropegrad.size = "strides"}) attributes {ropegrad.chunk = 480 : i64} { ... }
+        %strides: memref<12xi64> {ropegrad.size = "strides"}) attributes {ropegrad.chunk = 576 : i64} { ... }
     ```
   }];
 }

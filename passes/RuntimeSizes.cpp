@@ -39,12 +39,13 @@ struct Sizes {
 };
 
 /// Rows of a chunk: some 16 units of work in all, so that any small number of
-/// threads shares them evenly; whole register blocks of every vector width; and
-/// few enough that what passes from one row-wise step to the next stays in the
-/// second cache. A chunk of M / 4 rows or more keeps the partial sums of the
-/// features, M rows each, below the size of the arrays themselves.
+/// threads shares them evenly; whole blocks of 48 and 64 rows, as the leaves at
+/// small d have them; and few enough that what passes from one row-wise step to
+/// the next stays in the second cache. A chunk of M / 4 rows or more keeps the
+/// partial sums of the features, M rows each, below the size of the arrays
+/// themselves.
 int64_t chunkRows(const Sizes &sizes, int64_t monomials) {
-  constexpr int64_t units = 16, block = 48, fewest = 480, most = 2064;
+  constexpr int64_t units = 16, block = 192, fewest = 576, most = 2112;
   auto blocks = [](int64_t rows) { return llvm::alignTo(rows, block); };
   int64_t perHead =
       llvm::divideCeil(units, std::min(units, sizes.batch * sizes.heads));

@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.join(ROOT, "bench"))
 import arithmetic       # noqa: E402
 import bench            # noqa: E402
 import feature_map      # noqa: E402
+import kernels          # noqa: E402
 import table            # noqa: E402
 import turns            # noqa: E402
 import works            # noqa: E402
@@ -120,9 +121,15 @@ def test_update():
 
 
 def test_wrong_answers():
-    rows = [row("torch", 1.0, difference=1.0), row("openblas", 1.0,
-                                                   difference=1e-6)]
-    assert bench.wrong(rows) == rows[:1]
+    """Only what has to fail a run does; nan is a difference."""
+    rows = [row("openblas", 1.0, difference=1e-6),
+            row("exact", 1.0, difference=1e-2),
+            {"work": "w", "contender": "torch", "skipped": "no memory"}]
+    assert list(bench.wrong(rows)) == []
+    for bad in (row("torch", 1.0, difference=1.0),
+                row("torch", 1.0, difference=math.nan),
+                {"work": "w", "contender": "features", "skipped": "status 4"}):
+        assert len(list(bench.wrong([*rows, bad]))) == 1
 
 
 def test_turns(monkeypatch):
@@ -144,3 +151,8 @@ def test_turns(monkeypatch):
     assert order == ["a", "b", "c", "a", "b", "c", "a"]
     assert found["a"] == [0.1] * 3 and found["b"] == [9.0] * 2
     assert str(found["c"]) == "dead"
+
+
+def test_libraries():
+    assert kernels.only_allowed(["libc.so.6", "libm.so.6", "libomp.so.5"])
+    assert not kernels.only_allowed(["libc.so.6", "libstdc++.so.6"])

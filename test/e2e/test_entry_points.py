@@ -285,7 +285,7 @@ def test_all_ways_to_call_agree(made):
         assert_same({k: want[k] for k in forward}, forward)
 
 
-@pytest.mark.parametrize("n", (1, 2, 3, 17, 100, 481, 961, N))
+@pytest.mark.parametrize("n", (1, 2, 3, 17, 100, 576, 577, 961, N))
 def test_sizes_of_the_call(made, n):
     """Fewer rows and batch entries than compiled, against the reference."""
     problem, arrays = made.cut(1, n)

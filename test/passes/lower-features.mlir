@@ -47,5 +47,5 @@ func.func @kronecker(%q: memref<1x1x64x2xf64>, %k: memref<1x1x64x2xf64>, %u: mem
 // stays in registers of the target's width.
 // CHECK-LABEL: func.func private @ropegrad_accumulate_rows
 // CHECK-SAME: passthrough = ["noinline"]
-// CHECK-LABEL: func.func private @ropegrad_accumulate_tile
+// CHECK-LABEL: func.func private @ropegrad_accumulate_read
 // CHECK: vector.fma {{.*}} : vector<16xf32>

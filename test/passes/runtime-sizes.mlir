@@ -10,8 +10,8 @@
 // CHECK-SAME: index {ropegrad.size = "batch"}
 // CHECK-SAME: index {ropegrad.size = "n"}
 // CHECK-SAME: memref<6xi64> {ropegrad.size = "strides"}
-// 8 heads in all: two chunks for each, of whole blocks of 48 rows.
-// CHECK-SAME: attributes {ropegrad.chunk = 528 : i64}
+// 8 heads in all: two chunks for each, of whole blocks of rows.
+// CHECK-SAME: attributes {ropegrad.chunk = 576 : i64}
 func.func @backward(%q: memref<2x4x1000x8xf32> {ropegrad.name = "Q"},
     %r: memref<2x4x1000x9xf32> {ropegrad.name = "residual0", ropegrad.residual},
     %b: memref<1999xf32> {ropegrad.name = "bias"},
@@ -25,7 +25,7 @@ func.func @backward(%q: memref<2x4x1000x8xf32> {ropegrad.name = "Q"},
 // CHECK-SAME: memref<4x4xf32> {ropegrad.name = "X1"}
 // CHECK-SAME: memref<f32> {ropegrad.name = "loss", ropegrad.output}
 // CHECK-SAME: memref<1xi64> {ropegrad.size = "strides"}
-// CHECK-SAME: attributes {ropegrad.chunk = 480 : i64}
+// CHECK-SAME: attributes {ropegrad.chunk = 576 : i64}
 func.func @loss_gradient(%a: memref<17x4xf32> {ropegrad.name = "A1"},
     %x: memref<4x4xf32> {ropegrad.name = "X1"},
     %loss: memref<f32> {ropegrad.name = "loss"}) {
@@ -34,7 +34,7 @@ func.func @loss_gradient(%a: memref<17x4xf32> {ropegrad.name = "A1"},
 
 // Partial sums of 12341 monomials are worth chunks of a quarter as many rows.
 // CHECK-LABEL: func.func @features(
-// CHECK-SAME: attributes {ropegrad.chunk = 3120 : i64}
+// CHECK-SAME: attributes {ropegrad.chunk = 3264 : i64}
 func.func @features(%q: memref<1x1x16384x40xf32> {ropegrad.name = "Q"}) {
   %v = memref.alloc() : memref<1x1x16384x3xf32>
   %g = memref.alloc() : memref<1x1x12341x3xf32>
