@@ -9,7 +9,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "passes/Passes.h"
+#include "passes/Tall.h"
 
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
@@ -26,7 +26,6 @@ namespace mlir::ropegrad {
 namespace {
 
 constexpr StringLiteral kName = "ropegrad.name";
-constexpr StringLiteral kResidual = "ropegrad.residual";
 constexpr StringLiteral kForward = "forward_train";
 constexpr StringLiteral kBackward = "backward";
 
@@ -197,8 +196,9 @@ private:
 
   DictionaryAttr attributes(size_t index) {
     std::string name = "residual" + std::to_string(index);
-    return b.getDictionaryAttr({b.getNamedAttr(kName, b.getStringAttr(name)),
-                                b.getNamedAttr(kResidual, b.getUnitAttr())});
+    return b.getDictionaryAttr(
+        {b.getNamedAttr(kName, b.getStringAttr(name)),
+         b.getNamedAttr(kResidualAttr, b.getUnitAttr())});
   }
 
   static LogicalResult eraseResults(func::FuncOp function,

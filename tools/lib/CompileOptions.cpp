@@ -12,6 +12,7 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Path.h"
 
+#include <algorithm>
 #include <thread>
 
 using namespace llvm;
@@ -196,8 +197,9 @@ static std::string beside(StringRef path, StringRef suffix) {
 }
 
 int64_t CompileOptions::threadsOrAll() const {
-  return threads.value_or(
-      std::max<int64_t>(1, std::thread::hardware_concurrency()));
+  constexpr int64_t most = 1024; // that a kernel uses
+  return threads.value_or(std::clamp<int64_t>(
+      std::thread::hardware_concurrency(), 1, most)); // 0: not known
 }
 
 std::string CompileOptions::headerPath() const { return beside(output, ".h"); }
