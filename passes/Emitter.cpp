@@ -12,6 +12,7 @@
 
 #include "passes/Approximation.h"
 
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/Matchers.h"
 
 #include <cmath>
@@ -144,65 +145,136 @@ Value Emitter::fma(Value x, Value y, Value z) {
   return math::FmaOp::create(b, loc, x, y, z);
 }
 
+Value Emitter::constantLike(Value x, double value) {
+  auto type = dyn_cast<VectorType>(x.getType());
+  return type ? splat(value, type.getNumElements()) : scalar(value);
+}
+
+/// Integers as wide as the elements of `x`.
+Value Emitter::integersLike(Value x, int64_t value) {
+  auto integer = b.getIntegerType(element.getWidth());
+  auto attribute = b.getIntegerAttr(integer, value);
+  auto type = dyn_cast<VectorType>(x.getType());
+  if (!type)
+    return arith::ConstantOp::create(b, loc, attribute);
+  return arith::ConstantOp::create(
+      b, loc,
+      DenseElementsAttr::get(type.clone(integer), attribute.getValue()));
+}
+
 namespace {
 /// What differs between single and double precision in exp.
 struct ExpConstants {
   unsigned degree;
   double magic; ///< adding it rounds to an integer in the low bits
   unsigned mantissa;
-  double lowest, highest;
-  double ln2High; ///< n * ln2High is exact for every n that occurs
+  double lowest, highest;   ///< logarithms of normal numbers
+  double lowest2, highest2; ///< to base 2
+  double ln2High;           ///< n * ln2High is exact for every n that occurs
 };
 } // namespace
 
-Value Emitter::exp(Value x) {
-  bool isDouble = element.isF64();
-  ExpConstants c =
-      isDouble ? ExpConstants{12, 0x1.8p52, 52, -708.3, 709.7, 0x1.62e42fep-1}
-               : ExpConstants{6, 0x1.8p23, 23, -87.3, 88.7, 0x1.62ep-1};
-  Type type = x.getType();
-  auto vectorType = dyn_cast<VectorType>(type);
-  auto constant = [&](double value) {
-    return vectorType ? splat(value, vectorType.getNumElements())
-                      : scalar(value);
-  };
+Value Emitter::exp(Value x) { return exponential(x, /*base2=*/false); }
+
+Value Emitter::exp2(Value x) {
+  auto type = dyn_cast<VectorType>(x.getType());
+  if (scalef && element.isF32() && type && type.getNumElements() == lanes)
+    return scaledExp2(x);
+  return exponential(x, /*base2=*/true);
+}
+
+Value Emitter::exponential(Value x, bool base2) {
+  ExpConstants c = element.isF64()
+                       ? ExpConstants{12,    0x1.8p52, 52,     -708.3,
+                                      709.7, -1022.0,  1023.9, 0x1.62e42fep-1}
+                       : ExpConstants{6,    0x1.8p23, 23,    -87.3,
+                                      88.7, -126.0,   127.9, 0x1.62ep-1};
+  auto constant = [&](double value) { return constantLike(x, value); };
   // max and min that keep nan: the comparison with nan is false.
-  Value low = constant(c.lowest), high = constant(c.highest);
+  Value low = constant(base2 ? c.lowest2 : c.lowest);
+  Value high = constant(base2 ? c.highest2 : c.highest);
   x = arith::SelectOp::create(
       b, loc, arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLT, x, low),
       low, x);
   x = arith::SelectOp::create(
       b, loc, arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT, x, high),
       high, x);
-  Value shifted = fma(x, constant(1.0 / M_LN2), constant(c.magic));
-  Value n = subf(shifted, constant(c.magic));
-  Value r = fma(n, constant(-c.ln2High), x);
-  r = fma(n, constant(c.ln2High - M_LN2), r);
+  Value magic = constant(c.magic);
+  Value shifted = base2 ? addf(x, magic) : fma(x, constant(1.0 / M_LN2), magic);
+  Value n = subf(shifted, magic), r;
+  if (base2) {
+    r = subf(x, n);
+  } else {
+    r = fma(n, constant(-c.ln2High), x);
+    r = fma(n, constant(c.ln2High - M_LN2), r);
+  }
 
   auto fit = ::ropegrad::approximateExp(M_LN2 / 2 * (1 + 0x1p-10), c.degree,
                                         ::ropegrad::Fit::Minimax,
                                         /*gradient=*/false);
   assert(fit && "exp on [-ln2/2, ln2/2] can be fitted");
   const std::vector<double> &p = fit->coefficients;
-  Value sum = constant(p.back());
+  auto coefficient = [&](size_t k) {
+    return constant(p[k] * (base2 ? std::pow(M_LN2, k) : 1.0));
+  };
+  Value sum = coefficient(p.size() - 1);
   for (size_t k = p.size() - 1; k-- > 0;)
-    sum = fma(sum, r, constant(p[k]));
+    sum = fma(sum, r, coefficient(k));
 
   // Multiply by 2^n: add n to the exponent bits.
-  auto integer = b.getIntegerType(element.getWidth());
-  Type bits = vectorType ? Type(VectorType::get(vectorType.getShape(), integer))
-                         : Type(integer);
-  Value shift = arith::ConstantOp::create(
-      b, loc,
-      vectorType ? TypedAttr(DenseElementsAttr::get(
-                       cast<VectorType>(bits),
-                       b.getIntegerAttr(integer, c.mantissa).getValue()))
-                 : TypedAttr(b.getIntegerAttr(integer, c.mantissa)));
+  Value shift = integersLike(x, c.mantissa);
+  Type bits = shift.getType();
   Value exponent = arith::ShLIOp::create(
       b, loc, arith::BitcastOp::create(b, loc, bits, shifted), shift);
   Value scaled = arith::AddIOp::create(
       b, loc, arith::BitcastOp::create(b, loc, bits, sum), exponent);
-  return arith::BitcastOp::create(b, loc, type, scaled);
+  return arith::BitcastOp::create(b, loc, x.getType(), scaled);
+}
+
+/// f = x - floor(x) in one instruction, 2^f by a minimax polynomial of degree 5
+/// on [0, 1) (relative error 1.5e-7), times 2^floor(x) in one instruction.
+Value Emitter::scaledExp2(Value x) {
+  constexpr double p[] = {9.999999251e-1, 6.931530731e-1, 2.401536173e-1,
+                          5.582631767e-2, 8.989340283e-3, 1.877576681e-3};
+  // Floor, all fraction bits dropped, no exceptions.
+  constexpr int32_t floorMode = 0x09, roundAsIs = 4;
+  Value mask = LLVM::ConstantOp::create(b, loc, b.getI16IntegerAttr(-1));
+  Value mode = LLVM::ConstantOp::create(b, loc, b.getI32IntegerAttr(floorMode));
+  Value asIs = LLVM::ConstantOp::create(b, loc, b.getI32IntegerAttr(roundAsIs));
+  auto call = [&](StringRef name, ValueRange arguments) -> Value {
+    return LLVM::CallIntrinsicOp::create(b, loc, x.getType(),
+                                         b.getStringAttr(name), arguments)
+        .getResult(0);
+  };
+  Value f =
+      call("llvm.x86.avx512.mask.reduce.ps.512", {x, mode, x, mask, asIs});
+  Value sum = constantLike(x, p[5]);
+  for (size_t k = 5; k-- > 0;)
+    sum = fma(sum, f, constantLike(x, p[k]));
+  return call("llvm.x86.avx512.mask.scalef.ps.512", {sum, x, sum, mask, asIs});
+}
+
+Value Emitter::log(Value x) {
+  bool isDouble = element.isF64();
+  // x = 2^k f with 2/3 <= f < 4/3, log f = 2 artanh((f - 1) / (f + 1)).
+  unsigned mantissa = isDouble ? 52 : 23;
+  uint64_t twoThirds = isDouble ? 0x3fe5555555555555 : 0x3f2aaaab;
+  Value bits =
+      arith::BitcastOp::create(b, loc, integersLike(x, 0).getType(), x);
+  Value above = arith::SubIOp::create(b, loc, bits, integersLike(x, twoThirds));
+  Value k = arith::ShRSIOp::create(b, loc, above, integersLike(x, mantissa));
+  Value fBits = arith::SubIOp::create(
+      b, loc, bits,
+      arith::ShLIOp::create(b, loc, k, integersLike(x, mantissa)));
+  Value f = arith::BitcastOp::create(b, loc, x.getType(), fBits);
+  Value one = constantLike(x, 1.0);
+  Value s = divf(subf(f, one), addf(f, one)), square = mulf(s, s);
+  int terms = isDouble ? 11 : 5; // |s| <= 1/5: 0.04^terms is below the rounding
+  Value sum = constantLike(x, 2.0 / (2 * terms + 1));
+  for (int term = terms; term-- > 0;)
+    sum = fma(sum, square, constantLike(x, 2.0 / (2 * term + 1)));
+  Value exponent = arith::SIToFPOp::create(b, loc, x.getType(), k);
+  return fma(exponent, constantLike(x, M_LN2), mulf(sum, s));
 }
 
 Value Emitter::reduceAdd(Value v) {
@@ -265,6 +337,37 @@ void Emitter::store(Value value, Value buffer, Value at) {
     memref::StoreOp::create(b, loc, value, buffer, at);
 }
 
+void Emitter::zero(Slice to, int64_t size) {
+  forPieces(size, [&](Value at, int64_t width) {
+    store(splat(0.0, width), to.buffer, add(to.offset, at));
+  });
+}
+
+SmallVector<Value> Emitter::transpose(SmallVector<Value> rows) {
+  // Interleaving row i with row i + side/2, for all i, rotates the bits of the
+  // position (row, column) by one; after log2(side) times they have changed
+  // places.
+  int64_t side = rows.size(), half = side / 2;
+  SmallVector<int64_t> low, high;
+  for (int64_t i = 0; i < half; ++i) {
+    low.append({i, side + i});
+    high.append({half + i, side + half + i});
+  }
+  for (int64_t stage = 1; stage < side; stage *= 2) {
+    SmallVector<Value> next;
+    auto interleave = [&](int64_t i, ArrayRef<int64_t> mask) {
+      next.push_back(
+          vector::ShuffleOp::create(b, loc, rows[i], rows[i + half], mask));
+    };
+    for (int64_t i = 0; i < half; ++i) {
+      interleave(i, low);
+      interleave(i, high);
+    }
+    rows = next;
+  }
+  return rows;
+}
+
 //===----------------------------------------------------------------------===//
 // Control
 //===----------------------------------------------------------------------===//
@@ -288,6 +391,15 @@ Emitter::loop(Value from, Value to, int64_t step, ValueRange inits,
   if (!inits.empty()) // scf.for without results brings its own
     scf::YieldOp::create(b, loc, next);
   return SmallVector<Value>(forOp.getResults());
+}
+
+void Emitter::forPieces(int64_t width,
+                        function_ref<void(Value, int64_t)> body) {
+  int64_t whole = width / lanes * lanes;
+  if (whole > 0)
+    loop(0, whole, lanes, [&](Value at) { body(at, lanes); });
+  for (auto [offset, piece] : vectorPieces(width - whole, lanes))
+    body(index(whole + offset), piece);
 }
 
 void Emitter::when(Value condition, function_ref<void()> body) {

@@ -18,6 +18,11 @@
 
 namespace mlir::ropegrad {
 
+/// A buffer and the offset at which something starts in it.
+struct Slice {
+  Value buffer, offset;
+};
+
 /// Emits at the insertion point of a builder. Buffers are flat, `memref<?xT>`,
 /// addressed by an index in elements; vectors are of rank 1.
 class Emitter {
@@ -31,6 +36,9 @@ public:
   Location loc;
   FloatType element;
   int64_t lanes; ///< of a native vector
+  /// Whether the target has vreduceps and vscalefps on native vectors (AVX-512
+  /// DQ), which make exp2 shorter.
+  bool scalef = false;
 
   //===--- indices (constants are folded) ---===//
   Value index(int64_t value);
@@ -61,6 +69,12 @@ public:
   /// 2 ulp; arguments are clamped to the range of normal numbers, nan stays
   /// nan.
   Value exp(Value x);
+  /// 2^x as exp gives e^x; where `scalef` holds, native vectors of f32 are not
+  /// clamped: 0 and infinity beyond the range of numbers.
+  Value exp2(Value x);
+  /// Natural logarithm of positive normal numbers, within 2 ulp of the larger
+  /// of the result and 1.
+  Value log(Value x);
   /// Sum or maximum of the lanes of a vector.
   Value reduceAdd(Value v);
   Value reduceMax(Value v);
@@ -75,6 +89,19 @@ public:
   Value load(Value buffer, Value at);
   Value load(Value buffer, Value at, int64_t width);
   void store(Value value, Value buffer, Value at); ///< scalar or vector
+  Slice advance(Slice slice, Value by) {
+    return {slice.buffer, add(slice.offset, by)};
+  }
+  Slice advance(Slice slice, int64_t by) { return advance(slice, index(by)); }
+  Value load(Slice from, int64_t width) {
+    return load(from.buffer, from.offset, width);
+  }
+  void store(Value value, Slice to) { store(value, to.buffer, to.offset); }
+  /// Zeroes `size` elements.
+  void zero(Slice to, int64_t size);
+  /// The columns of the square block that has these rows: as many vectors as
+  /// each has lanes, a power of two.
+  SmallVector<Value> transpose(SmallVector<Value> rows);
 
   //===--- control ---===//
   void loop(Value from, Value to, int64_t step, function_ref<void(Value)> body);
@@ -86,6 +113,9 @@ public:
   SmallVector<Value>
   loop(Value from, Value to, int64_t step, ValueRange inits,
        function_ref<SmallVector<Value>(Value, ValueRange)> body);
+  /// A loop over native vectors of a row of `width`, then what remains: offset
+  /// and lanes.
+  void forPieces(int64_t width, function_ref<void(Value, int64_t)> body);
   void when(Value condition, function_ref<void()> body);
   /// Runs `body` for every unit 0..units-1, in any order and on any thread (a
   /// scf.parallel). Scratch made in the body is private to the thread. Loops of
@@ -100,6 +130,12 @@ public:
   MemRefType bufferType() {
     return MemRefType::get({ShapedType::kDynamic}, element);
   }
+
+private:
+  Value constantLike(Value x, double value); ///< scalar or splat as x
+  Value integersLike(Value x, int64_t value);
+  Value exponential(Value x, bool base2);
+  Value scaledExp2(Value x);
 };
 
 /// Splits [0, width) into native vectors and then smaller powers of two: the

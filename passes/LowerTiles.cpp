@@ -9,6 +9,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "passes/AttentionTiles.h"
 #include "passes/OnlineSoftmax.h"
 #include "passes/TileExits.h"
 
@@ -270,6 +271,17 @@ private:
   SmallVector<Tall> logOutputs;
 };
 
+/// Attention by its own loops, everything else by the general ones.
+void lower(Emitter &e, const TileBody &body, bool general) {
+  if (!general) {
+    if (auto forward = AttentionForward::match(body))
+      return emitAttention(e, *forward);
+    if (auto backward = AttentionBackward::match(body))
+      return emitAttention(e, *backward);
+  }
+  TileLoops(e, body).emit();
+}
+
 struct LowerTiles : mlir::ropegrad::impl::LowerTilesBase<LowerTiles> {
   using LowerTilesBase::LowerTilesBase;
 
@@ -289,7 +301,8 @@ struct LowerTiles : mlir::ropegrad::impl::LowerTilesBase<LowerTiles> {
       OpBuilder builder(op);
       Emitter e(builder, op.getLoc(), body->matrix.getElementType(),
                 vectorBits);
-      TileLoops(e, *body).emit();
+      e.scalef = scalef;
+      lower(e, *body, general);
       op.erase();
     }
   }

@@ -29,7 +29,7 @@ OnlineSoftmax::OnlineSoftmax(TileNest &nest, TileMatrices &matrices,
 void OnlineSoftmax::beginRows() {
   e.loop(0, nest.shape.rows, 1,
          [&](Value row) { e.store(e.scalar(lowest), maxima, row); });
-  nest.zero({sums, e.index(0)}, nest.shape.rows * e.lanes);
+  nest.e.zero({sums, e.index(0)}, nest.shape.rows * e.lanes);
 }
 
 void OnlineSoftmax::updateMaxima(bool cut,

@@ -47,6 +47,10 @@ struct PipelineOptions : public PassPipelineOptions<PipelineOptions> {
       *this, "vector-bits",
       llvm::cl::desc("width of the target's vectors: 128, 256 or 512"),
       llvm::cl::init(256)};
+  Option<bool> scalef{*this, "scalef",
+                      llvm::cl::desc("the target is x86 with AVX-512 DQ: see "
+                                     "ropegrad-lower-tiles"),
+                      llvm::cl::init(false)};
   Option<int64_t> threads{*this, "threads",
                           llvm::cl::desc("threads that the kernel may use"),
                           llvm::cl::init(1)};

@@ -186,6 +186,11 @@ def LowerTiles : KernelPass<"ropegrad-lower-tiles"> {
     register-tiled microkernel; the elementwise rest of the expression is emitted
     lane by lane through `TileOpInterface`; row-wise log-sum-exp runs online.
 
+    The two bodies that softmax attention comes down to (any width, mask, ALiBi
+    and bias; no table of W) have loops of their own: the forward pass with
+    queries in lanes, the gradient with keys in lanes and five products in one
+    pass. `general` turns them off: both ways compute the same.
+
     One unit of the parallel loop has the heads that share a key head or, where
     there are few of these, a part of their row tiles. Which part, and the order
     in which partial sums are added, depend on the compiled problem alone.
@@ -198,6 +203,15 @@ def LowerTiles : KernelPass<"ropegrad-lower-tiles"> {
     }
     ```
   }];
+  let options = [
+    Option<"vectorBits", "vector-bits", "int64_t", "256", "width of the target's vectors: 128, 256 or 512">,
+    Option<"scalef", "scalef", "bool", "false", "use vreduceps and vscalefps, which an x86 target with AVX-512 DQ has">,
+    Option<"general", "general", "bool", "false", "use the general loops for attention too">
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::cf::ControlFlowDialect",
+                           "::mlir::func::FuncDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect",
+                           "::mlir::math::MathDialect", "::mlir::LLVM::LLVMDialect"];
 }
 
 def LowerFeatures : KernelPass<"ropegrad-lower-features"> {

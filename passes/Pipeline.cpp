@@ -58,7 +58,10 @@ void buildLLVM(OpPassManager &manager, const PipelineOptions &options) {
   int64_t bits = options.vectorBits;
   manager.addPass(createRuntimeSizes());
   manager.addPass(createLowerRows({bits}));
-  manager.addPass(createLowerTiles({bits}));
+  LowerTilesOptions tiles;
+  tiles.vectorBits = bits;
+  tiles.scalef = options.scalef;
+  manager.addPass(createLowerTiles(tiles));
   manager.addPass(createLowerFeatures({bits}));
   manager.addPass(createConvertLinalgToLoopsPass());
   tidy(manager);

@@ -41,7 +41,7 @@ public:
     if (chunks() > 1)
       sums.offset =
           e.add(partials(nest.groupIndex(groups)), e.mul(nest.chunk, size));
-    nest.atGroup(groups, /*last=*/false, [&] { nest.zero(sums, size); });
+    nest.atGroup(groups, /*last=*/false, [&] { nest.e.zero(sums, size); });
   }
 
   void endHead() override {
@@ -93,7 +93,7 @@ private:
         for (int64_t i = 0; i < side; ++i)
           block.push_back(total(e.add(at, i * columns), side));
         Value to = e.add(rows.at(e, batch, group, e.add(j0, j)), c);
-        for (auto [i, lanes] : llvm::enumerate(nest.transpose(block)))
+        for (auto [i, lanes] : llvm::enumerate(nest.e.transpose(block)))
           e.store(lanes, rows.buffer, e.add(to, e.mul(rows.rowStride, i)));
       });
     });

@@ -30,7 +30,7 @@ public:
 
   void beginUnit() override {
     sums = e.mul(nest.unit, size);
-    nest.zero({all, sums}, size);
+    nest.e.zero({all, sums}, size);
   }
 
 protected:

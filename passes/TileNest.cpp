@@ -75,18 +75,9 @@ Value TileNest::groupIndex(int64_t groupHeads) {
   return e.add(e.mul(batch, groupHeads), e.div(head, heads() / groupHeads));
 }
 
-void TileNest::forPieces(int64_t width,
-                         function_ref<void(Value, int64_t)> body) {
-  int64_t whole = width / e.lanes * e.lanes;
-  if (whole > 0)
-    e.loop(0, whole, e.lanes, [&](Value at) { body(at, e.lanes); });
-  for (auto [offset, lanes] : vectorPieces(width - whole, e.lanes))
-    body(e.index(whole + offset), lanes);
-}
-
 void TileNest::forBlocks(Value rows, int64_t width,
                          function_ref<void(Value, Value, int64_t)> body) {
-  forPieces(width, [&](Value column, int64_t side) {
+  e.forPieces(width, [&](Value column, int64_t side) {
     Value whole = e.mul(e.div(rows, side), side);
     e.loop(e.index(0), whole, side,
            [&](Value row) { body(row, column, side); });
@@ -95,37 +86,6 @@ void TileNest::forBlocks(Value rows, int64_t width,
     e.loop(whole, rows, 1, [&](Value row) {
       e.loop(0, side, 1, [&](Value c) { body(row, e.add(column, c), 1); });
     });
-  });
-}
-
-SmallVector<Value> TileNest::transpose(SmallVector<Value> rows) {
-  // Interleaving row i with row i + side/2, for all i, rotates the bits of the
-  // position (row, column) by one; after log2(side) times they have changed
-  // places.
-  int64_t side = rows.size(), half = side / 2;
-  SmallVector<int64_t> low, high;
-  for (int64_t i = 0; i < half; ++i) {
-    low.append({i, side + i});
-    high.append({half + i, side + half + i});
-  }
-  for (int64_t stage = 1; stage < side; stage *= 2) {
-    SmallVector<Value> next;
-    auto interleave = [&](int64_t i, ArrayRef<int64_t> mask) {
-      next.push_back(
-          vector::ShuffleOp::create(e.b, e.loc, rows[i], rows[i + half], mask));
-    };
-    for (int64_t i = 0; i < half; ++i) {
-      interleave(i, low);
-      interleave(i, high);
-    }
-    rows = next;
-  }
-  return rows;
-}
-
-void TileNest::zero(Slice to, int64_t size) {
-  forPieces(size, [&](Value at, int64_t lanes) {
-    e.store(e.splat(0.0, lanes), to.buffer, e.add(to.offset, at));
   });
 }
 
@@ -224,7 +184,7 @@ void TileOperands::copyRows(Value tall, Value from, Value live, Value padded,
   e.loop(e.index(0), live, 1, [&](Value row) {
     Slice source = this->row(tall, e.add(from, row));
     Value target = e.mul(row, w);
-    nest.forPieces(w, [&](Value at, int64_t lanes) {
+    nest.e.forPieces(w, [&](Value at, int64_t lanes) {
       Value x = e.load(source.buffer, e.add(source.offset, at), lanes);
       e.store(x, to, e.add(target, at));
     });
@@ -248,7 +208,7 @@ void TileOperands::packPanels(Value tall, Value to) {
         rows.push_back(
             e.load(source.buffer, e.add(from, e.mul(stride, i)), side));
       Value at = e.add(e.add(target, e.mul(c, columns)), j);
-      for (auto [i, lanes] : llvm::enumerate(nest.transpose(rows)))
+      for (auto [i, lanes] : llvm::enumerate(nest.e.transpose(rows)))
         e.store(lanes, to, e.add(at, i * columns));
     });
     e.loop(0, w, 1, [&](Value c) {

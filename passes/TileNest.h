@@ -59,11 +59,6 @@ struct TileUnits {
                           int64_t groups, bool sumsHeads);
 };
 
-/// A buffer and the offset at which something starts in it.
-struct Slice {
-  Value buffer, offset;
-};
-
 /// The loop nest over units, heads, row tiles and column tiles. Values are
 /// valid inside the loop that sets them.
 struct TileNest {
@@ -92,16 +87,10 @@ struct TileNest {
   void atGroup(int64_t groupHeads, bool last, function_ref<void()> body);
   /// Which of `groupHeads` heads of which batch: batch · groupHeads + head.
   Value groupIndex(int64_t groupHeads);
-  /// A loop over native vectors of a row of `width`, then what remains: offset
-  /// and lanes.
-  void forPieces(int64_t width, function_ref<void(Value, int64_t)> body);
   /// Cuts `rows` rows of `width` elements into square blocks with sides of at
   /// most a native vector: first row, first column, side.
   void forBlocks(Value rows, int64_t width,
                  function_ref<void(Value, Value, int64_t)> body);
-  /// The columns of the square block that has these rows.
-  SmallVector<Value> transpose(SmallVector<Value> rows);
-  void zero(Slice to, int64_t size);
   /// Number `which` (0 or 1) of pair c of a support table.
   Value supportIndex(Value table, Value c, int64_t which);
   /// Clears the rows of a tile's buffer that lie at or beyond n.

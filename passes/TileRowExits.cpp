@@ -24,12 +24,12 @@ public:
   void beginUnit() override { sums = e.scratch(nest.shape.rows * width); }
 
   void beginRows() override {
-    nest.zero({sums, e.index(0)}, nest.shape.rows * width);
+    nest.e.zero({sums, e.index(0)}, nest.shape.rows * width);
   }
 
   void rescale(Value row, Value factor) override {
     Value at = e.mul(row, width);
-    nest.forPieces(width, [&](Value offset, int64_t lanes) {
+    nest.e.forPieces(width, [&](Value offset, int64_t lanes) {
       Value to = e.add(at, offset);
       e.store(e.mulf(e.load(sums, to, lanes), e.broadcast(factor, lanes)), sums,
               to);
@@ -43,7 +43,7 @@ public:
         factor = e.mulf(factor, e.load(factors, row));
       Value from = e.mul(row, width);
       Value to = rows.at(e, nest.batch, nest.head, e.add(nest.i0, row));
-      nest.forPieces(width, [&](Value offset, int64_t lanes) {
+      nest.e.forPieces(width, [&](Value offset, int64_t lanes) {
         Value sum = e.load(sums, e.add(from, offset), lanes);
         e.store(e.mulf(sum, e.broadcast(factor, lanes)), rows.buffer,
                 e.add(to, offset));

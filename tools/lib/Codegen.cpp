@@ -109,6 +109,8 @@ std::string runPipeline(mlir::ModuleOp module, const Target &target,
   mlir::PassManager manager(module.getContext());
   mlir::ropegrad::PipelineOptions options;
   options.vectorBits = target.vectorBits;
+  // 512 bits stand for AVX-512 with DQ among others.
+  options.scalef = target.vectorBits == 512;
   options.threads = threads;
   options.stopAfter = level;
   mlir::ropegrad::buildPipeline(manager, options);
