@@ -8,11 +8,12 @@ def monomials(d, degree):
     return math.comb(d + degree, degree)
 
 
-def useful_flops(route, heads, n, d, degree=None):
+def useful_flops(route, heads, n, d, degree=None, mask="none"):
     """Flops of forward pass and gradient that do the work: seven products of
-    2 n^2 d (exact), or six of 2 n M (d + 1) (features), per head."""
+    2 n^2 d (exact; half of it under a causal mask), or six of 2 n M (d + 1)
+    (features), per head."""
     if route == "exact":
-        return 14.0 * heads * n * n * d
+        return (7.0 if mask == "causal" else 14.0) * heads * n * n * d
     return 12.0 * heads * n * monomials(d, degree) * (d + 1)
 
 

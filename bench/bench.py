@@ -2,14 +2,15 @@
 """Times RopeGrad's kernels and their peers in turns, beside the FMA peak.
 
 Forward pass and gradient of attention (O, dQ, dK, dV), f32, two heads, no mask
-and no position, scale 1/d; equal threads for all. Contenders take turns, best
-and median are of whole calls. Useful flops are 14 n^2 d (softmax) or
-12 n M (d + 1) (features, M monomials) per head; "of peak" is their rate over
-the best FMA peak of the same turns, "B/row" the arrays and workspace of a row,
-"growth" the exponent of n since the length before, "x ours" the time over that
-of the features route, "differs" the largest relative difference of the answers
-from RopeGrad's on the same route (of RopeGrad exact: from its features). Writes
-the same as JSON.
+and no position unless the work says so, scale 1/d; equal threads for all.
+Contenders take turns, best and median are of whole calls. Useful flops are
+14 n^2 d (softmax, half of it if causal) or 12 n M (d + 1) (features, M
+monomials) per head; "of peak" is their rate over the best FMA peak of the same
+turns, "B/row" the arrays and workspace of a row, "growth" the exponent of n
+since the length before, "x ours" the time over that of RopeGrad's first route
+in the work, "differs" the largest relative difference of the answers from
+RopeGrad's on the same route (of RopeGrad exact: from its features). Writes the
+same as JSON.
 """
 import argparse
 import json
@@ -80,7 +81,7 @@ def machine():
 
 def add_relations(rows):
     """What the rows of a work are next to each other."""
-    ours = next(row for row in rows if row["contender"] == "features")
+    ours = next(row for row in rows if row["contender"] in works.OURS)
     for row in rows:
         if "ms_best" in row and "ms_best" in ours:
             row["times_ours"] = row["ms_best"] / ours["ms_best"]
@@ -141,7 +142,8 @@ def run_all(options, bench, results):
         return
     if options.threads > 1 and works.selected("threads", options.only):
         keep(scaling=[bench.scaling(family.at(works.SCALING_LENGTH))
-                      for family in works.FAMILIES])
+                      for family in works.FAMILIES
+                      if not family.only_exact])
     if works.selected("memory", options.only):
         keep(memory=bench.memory(works.MEMORY))
 

@@ -24,7 +24,8 @@ def save_problem(work, folder):
     """Writes problem.json and random inputs into `folder`; returns the
     problem."""
     problem, arrays = reference.make_problem(
-        work.n, work.d, entry="attention", heads=work.heads, position="none",
+        work.n, work.d, entry="attention", heads=work.heads,
+        kv_heads=work.kv_heads, position=work.position, mask=work.mask,
         radius=work.radius, tolerance=work.tolerance,
         similarity=work.similarity, seed=1)
     reference.save(folder, problem, arrays)

@@ -68,8 +68,10 @@ class Bench:
         problem = kernels.save_problem(work, inputs)
         common = {"folder": inputs, "n": work.n, "d": work.d,
                   "heads": work.heads, "scale": problem["scale"],
-                  "coefficients": kernels.coefficients(inputs),
-                  "threads": self.options.threads}
+                  "mask": work.mask, "position": work.position,
+                  "base": problem["base"], "threads": self.options.threads}
+        if not work.only_exact:
+            common["coefficients"] = kernels.coefficients(inputs)
         made = {}
         for name in names:
             made[name] = {**common, "answers": os.path.join(folder, name)}
@@ -135,6 +137,7 @@ class Bench:
         row = {"work": work.name, "family": work.family, "n": work.n,
                "d": work.d, "radius": work.radius,
                "tolerance": work.tolerance, "heads": work.heads,
+               "kv_heads": work.kv_heads, "mask": work.mask,
                "contender": name, "route": route, "threads":
                self.options.threads, "peak_gflops": peak, **notes}
         row["degree"] = degree if route == "features" else None
@@ -151,12 +154,14 @@ class Bench:
     def add_figures(self, row, seconds):
         row.update(arithmetic.summary(seconds))
         flops = arithmetic.useful_flops(row["route"], row["heads"], row["n"],
-                                        row["d"], row["degree"])
+                                        row["d"], row["degree"],
+                                        row["mask"])
         row["gflops"] = arithmetic.rate(flops, 1e-3 * row["ms_best"])
         row["of_peak"] = row["gflops"] / row["peak_gflops"]
         if "workspace_bytes" in row:
             arrays = row.setdefault(
-                "array_bytes", 8 * 4 * row["heads"] * row["n"] * row["d"])
+                "array_bytes", 16 * (row["heads"] + row["kv_heads"])
+                * row["n"] * row["d"])
             row["bytes_per_row"] = arithmetic.bytes_per_row(
                 arrays, row["workspace_bytes"], row["heads"], row["n"])
 

@@ -5,17 +5,39 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from worker import Prepared
 
 
+def rotary_tables(n, d, base):
+    """cos and sin (n, d / 2) of all angles, made in double."""
+    angles = torch.outer(
+        torch.arange(n, dtype=torch.float64),
+        base ** (-torch.arange(0, d, 2, dtype=torch.float64) / d))
+    return angles.cos().float(), angles.sin().float()
+
+
+def rotated(x, tables):
+    """Pairs of neighbouring coordinates turned by the angle of their row."""
+    cos, sin = tables
+    even, odd = x[..., 0::2], x[..., 1::2]
+    return torch.stack((even * cos - odd * sin, even * sin + odd * cos),
+                       -1).flatten(-2)
+
+
 def prepare(job, arrays):
     torch.set_num_threads(job["threads"])
     inputs = {name: torch.from_numpy(arrays[name]) for name in arrays}
     q, k, v = (inputs[name].requires_grad_() for name in "QKV")
     found = {}
+    turn = lambda x: x      # noqa: E731
+    if job["position"] == "rotary":
+        tables = rotary_tables(job["n"], job["d"], job["base"])
+        turn = lambda x: rotated(x, tables)     # noqa: E731
 
     def call():
         # Flash or an error: no silent change to the quadratic path.
         with sdpa_kernel(SDPBackend.FLASH_ATTENTION):
             o = torch.nn.functional.scaled_dot_product_attention(
-                q, k, v, scale=job["scale"])
+                turn(q), turn(k), v, scale=job["scale"],
+                is_causal=job["mask"] == "causal",
+                enable_gqa=q.shape[1] != k.shape[1])
         dq, dk, dv = torch.autograd.grad(o, (q, k, v), inputs["dO"])
         found.update(O=o.detach(), dQ=dq, dK=dk, dV=dv)
 
