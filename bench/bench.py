@@ -15,7 +15,6 @@ same as JSON.
 import argparse
 import json
 import os
-import platform
 import sys
 import tempfile
 
@@ -24,7 +23,7 @@ import measure
 import table
 import works
 from kernels import ROOT
-from turns import Workers, has_avx512
+from turns import Workers, cpu_name, has_avx512
 
 MODES = {"full": {"rounds": 7, "turn": 0.3, "most": 8.0},
          "quick": {"rounds": 2, "turn": 0.2, "most": 1.0}}
@@ -72,10 +71,7 @@ def arguments():
 
 
 def machine():
-    with open("/proc/cpuinfo") as file:
-        model = next((line.split(":", 1)[1].strip() for line in file
-                      if line.startswith("model name")), platform.machine())
-    return {"cpu": model, "avx512": has_avx512(),
+    return {"cpu": cpu_name(), "avx512": has_avx512(),
             "cpus": len(os.sched_getaffinity(0))}
 
 

@@ -1,6 +1,7 @@
 """Runs contenders in turns: each in a process of its own, one at a time."""
 import json
 import os
+import platform
 import subprocess
 import sys
 import time
@@ -13,6 +14,12 @@ PAUSE = 0.25
 
 class Skipped(Exception):
     """A contender that cannot take part, and why."""
+
+
+def cpu_name():
+    with open("/proc/cpuinfo") as file:
+        return next((line.split(":", 1)[1].strip() for line in file
+                     if line.startswith("model name")), platform.machine())
 
 
 def has_avx512():

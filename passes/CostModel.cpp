@@ -12,6 +12,7 @@
 #include "passes/Monomials.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace ropegrad {
 namespace {
@@ -119,10 +120,45 @@ double CostModel::featuresBytes(const Problem &p, unsigned degree) {
                              static_cast<double>(p.d + 1);
 }
 
-double CostModel::milliseconds(Route route, double flops,
+namespace {
+
+/// Between two widths, on straight lines over log d; beyond, the nearest.
+CostModel::Rate interpolate(const std::vector<CostModel::Rate> &rates,
+                            double d) {
+  auto above = std::find_if(rates.begin(), rates.end(),
+                            [&](const auto &rate) { return rate.d >= d; });
+  if (above == rates.end())
+    return rates.back();
+  if (above == rates.begin())
+    return rates.front();
+  const CostModel::Rate &low = *std::prev(above), &high = *above;
+  double part = std::log(d / low.d) / std::log(high.d / low.d);
+  auto mix = [&](double x, double y) { return x + part * (y - x); };
+  return {d, mix(low.rowNs, high.rowNs), mix(low.gflops, high.gflops)};
+}
+
+/// Whether the exact route runs the loops of softmax attention
+/// (AttentionTiles.h) and not the general ones.
+bool hasOwnLoops(const Problem &p) {
+  return p.similarity.empty() && p.position != Position::General &&
+         !p.wants("bias") && !p.wants("X");
+}
+
+} // namespace
+
+double CostModel::milliseconds(const Problem &p, Route route, double flops,
                                int64_t threads) const {
-  double rate = route == Route::Exact ? exactGFlops : featuresGFlops;
-  return flops / (rate * 1e6 * static_cast<double>(threads));
+  bool isExact = route == Route::Exact;
+  Rate rate = interpolate(isExact ? exact : features, static_cast<double>(p.d));
+  if (isExact && !hasOwnLoops(p))
+    rate.gflops = generalGFlops;
+  if (p.dtype == DType::F64)
+    rate.gflops /= 2;
+  // A forward pass is about a third of the work, on rows as on pairs.
+  double perRow = rate.rowNs * (p.needsGradient() ? 1.0 : 1.0 / 3);
+  double rows = allHeads(p) * static_cast<double>(p.n) * perRow * 1e-6;
+  return callUs * 1e-3 +
+         (rows + flops / (rate.gflops * 1e6)) / static_cast<double>(threads);
 }
 
 } // namespace ropegrad

@@ -13,13 +13,35 @@
 
 #include "dialect/Problem.h"
 
+#include "llvm/ADT/StringRef.h"
+
+#include <string>
+#include <vector>
+
 namespace ropegrad {
 
-/// Sustained 10^9 flops a second of one thread, counting the flops that
-/// exactFlops and featuresFlops count, whatever else a kernel has to do.
+/// Times of one machine, from which those of a problem are predicted. Measured
+/// by `./dev bench --calibrate`; what ships is passes/Calibration.json.
 struct CostModel {
-  double exactGFlops = 110.0;    ///< measured: 75 (d=8) to 135 (d=64)
-  double featuresGFlops = 100.0; ///< measured: 92 to 125
+  /// One head and one thread at a width d: nanoseconds for each row, and for
+  /// 10^9 of the flops that exactFlops or featuresFlops count, one second per
+  /// `gflops`. f32, forward pass and gradient.
+  struct Rate {
+    double d = 0, rowNs = 0, gflops = 0;
+  };
+  std::vector<Rate> exact, features; ///< by d, ascending, not empty
+  double generalGFlops = 0; ///< exact, where attention's own loops do not serve
+  double callUs = 0;        ///< of a call, whatever it does
+  int64_t vectorBits = 0;   ///< of the kernels that were measured
+
+  /// What the project ships.
+  static const CostModel &shipped();
+  /// Reads what `./dev bench --calibrate` writes; otherwise says what is wrong.
+  static std::string parse(llvm::StringRef json, CostModel &model);
+  /// parse() of a file, with its name in the message.
+  static std::string read(const std::string &path, CostModel &model);
+  /// For kernels with vectors of `bits`: rates in proportion.
+  CostModel forVectors(int64_t bits) const;
 
   /// Per head 14 n^2 d with gradients and 4 n^2 d without, n^2 being the pairs
   /// that the mask leaves; plus the projections of the loss entry and, for
@@ -36,7 +58,9 @@ struct CostModel {
   /// The same, and G and dG (M x (d+1) each) a head.
   static double featuresBytes(const Problem &problem, unsigned degree);
 
-  double milliseconds(Route route, double flops, int64_t threads) const;
+  /// Of a call on `threads` threads whose flops are `flops`.
+  double milliseconds(const Problem &problem, Route route, double flops,
+                      int64_t threads) const;
 };
 
 } // namespace ropegrad

@@ -54,6 +54,10 @@ struct PipelineOptions : public PassPipelineOptions<PipelineOptions> {
   Option<int64_t> threads{*this, "threads",
                           llvm::cl::desc("threads that the kernel may use"),
                           llvm::cl::init(1)};
+  Option<std::string> calibration{
+      *this, "calibration",
+      llvm::cl::desc("file with the machine's rates: see ropegrad-plan"),
+      llvm::cl::init("")};
   Option<int64_t> stopAfter{
       *this, "stop-after-level",
       llvm::cl::desc("level to stop at: 1 to 4, 5 for the LLVM dialect"),

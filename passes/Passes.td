@@ -18,7 +18,8 @@ def Plan : Pass<"ropegrad-plan", "::mlir::ModuleOp"> {
     tolerance (Lemma 3.4, Theorem 7.1). A forced `route`, `degree` or `fit` is
     honoured, or refused with the reason. Ops of one module that pose the same
     problem are planned as one, so that forward pass and gradient share a
-    polynomial.
+    polynomial. Times are predicted from rates that were measured, for vectors
+    of another width in proportion.
 
     ```mlir
     ropegrad.attention(%Q, %K, %V) {scale = 0.25 : f64, radius = 0.5 : f64, tolerance = 0.01 : f64} ...
@@ -27,7 +28,9 @@ def Plan : Pass<"ropegrad-plan", "::mlir::ModuleOp"> {
     ```
   }];
   let options = [
-    Option<"threads", "threads", "int64_t", "1", "threads that the kernel may use">
+    Option<"threads", "threads", "int64_t", "1", "threads that the kernel may use">,
+    Option<"vectorBits", "vector-bits", "int64_t", "256", "width of the target's vectors: 128, 256 or 512">,
+    Option<"calibration", "calibration", "std::string", "", "file with the machine's rates (./dev bench --calibrate); without: the rates that ship">
   ];
 }
 

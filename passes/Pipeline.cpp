@@ -30,6 +30,8 @@ void tidy(OpPassManager &manager) {
 void buildAlgebra(OpPassManager &manager, const PipelineOptions &options) {
   PlanOptions plan;
   plan.threads = options.threads;
+  plan.vectorBits = options.vectorBits;
+  plan.calibration = options.calibration;
   manager.addPass(createPlan(plan));
   manager.addPass(createDifferentiate());
   tidy(manager);

@@ -49,6 +49,20 @@ struct PlanPass : impl::PlanBase<PlanPass> {
           << threads.getValue();
       return signalPassFailure();
     }
+    if (vectorBits != 128 && vectorBits != 256 && vectorBits != 512) {
+      getOperation().emitError("expected vector-bits of 128, 256 or 512, but "
+                               "got ")
+          << vectorBits.getValue();
+      return signalPassFailure();
+    }
+    model = ::ropegrad::CostModel::shipped();
+    if (!calibration.empty())
+      if (std::string error = ::ropegrad::CostModel::read(calibration, model);
+          !error.empty()) {
+        getOperation().emitError(error);
+        return signalPassFailure();
+      }
+    model = model.forVectors(vectorBits);
     SmallVector<ProblemOpInterface> ops;
     getOperation().walk([&](ProblemOpInterface op) { ops.push_back(op); });
     for (ProblemOpInterface op : ops)
@@ -74,12 +88,15 @@ struct PlanPass : impl::PlanBase<PlanPass> {
           wrt.push_back(std::move(name));
     }
     problem.wrt = std::move(wrt);
-    ::ropegrad::PlanResult result = ::ropegrad::makePlan(problem, threads);
+    ::ropegrad::PlanResult result =
+        ::ropegrad::makePlan(problem, threads, model);
     if (!result.plan)
       return op->emitError(result.error);
     op->setAttr("plan", toAttribute(&getContext(), *result.plan, problem));
     return success();
   }
+
+  ::ropegrad::CostModel model;
 };
 
 } // namespace

@@ -10,7 +10,6 @@
 
 #include "passes/Planner.h"
 #include "dialect/Format.h"
-#include "passes/CostModel.h"
 #include "passes/Polynomial.h"
 
 #include <algorithm>
@@ -54,7 +53,7 @@ Alternative judgeExact(const Problem &p, const CostModel &model,
   Alternative result;
   double flops = CostModel::exactFlops(p);
   result.admissible = true;
-  result.predictedMs = model.milliseconds(Route::Exact, flops, threads);
+  result.predictedMs = model.milliseconds(p, Route::Exact, flops, threads);
   result.reason = "every pair of rows: " + format(flops, 3) + " flops";
   return result;
 }
@@ -73,7 +72,7 @@ Alternative judgeFeatures(const Problem &p, const PolynomialChoice &polynomial,
     return result;
   }
   double flops = CostModel::featuresFlops(p, *polynomial.degree);
-  result.predictedMs = model.milliseconds(Route::Features, flops, threads);
+  result.predictedMs = model.milliseconds(p, Route::Features, flops, threads);
   result.reason = "M = " + format(*polynomial.features) +
                   " features a row: " + format(flops, 3) + " flops";
   return result;
@@ -112,8 +111,8 @@ void adopt(Plan &plan, const Problem &p, PolynomialChoice polynomial,
 
 } // namespace
 
-PlanResult makePlan(const Problem &problem, int64_t threads) {
-  const CostModel model;
+PlanResult makePlan(const Problem &problem, int64_t threads,
+                    const CostModel &model) {
   threads = std::max<int64_t>(threads, 1);
   PolynomialChoice polynomial = choosePolynomial(problem);
   PlanResult result;

@@ -14,6 +14,7 @@
 
 #include "dialect/Problem.h"
 #include "passes/Approximation.h"
+#include "passes/CostModel.h"
 
 #include <optional>
 #include <string>
@@ -53,7 +54,8 @@ struct PlanResult {
 };
 
 /// Plans `problem` (validated: see validate()). `threads` >= 1.
-PlanResult makePlan(const Problem &problem, int64_t threads = 1);
+PlanResult makePlan(const Problem &problem, int64_t threads = 1,
+                    const CostModel &model = CostModel::shipped());
 
 /// The object that `--plan` prints and that K.json embeds, pretty-printed.
 std::string planToJson(const Plan &plan);

@@ -1,7 +1,7 @@
-// RUN: ropegrad-opt %s --ropegrad-lower-tiles="vector-bits=512 scalef" | FileCheck %s
+// RUN: ropegrad-opt %s --ropegrad-lower-tiles="scalef=true vector-bits=512" | FileCheck %s
 // RUN: ropegrad-opt %s --ropegrad-lower-tiles | FileCheck %s --check-prefix=NARROW
-// RUN: ropegrad-opt %s --ropegrad-lower-tiles=general | FileCheck %s --check-prefix=GENERAL
-// RUN: ropegrad-opt %s --pass-pipeline='builtin.module(ropegrad-lower-tiles{vector-bits=512 scalef})' | FileCheck %s --check-prefix=LEAF
+// RUN: ropegrad-opt %s --ropegrad-lower-tiles=general=true | FileCheck %s --check-prefix=GENERAL
+// RUN: ropegrad-opt %s --pass-pipeline='builtin.module(ropegrad-lower-tiles{vector-bits=512 scalef=true})' | FileCheck %s --check-prefix=LEAF
 
 // The loops of softmax attention, and what keeps a body from having them.
 

@@ -1,5 +1,5 @@
-// RUN: ropegrad-opt %s --ropegrad-lower-tiles=general | FileCheck %s
-// RUN: ropegrad-opt %s --ropegrad-lower-tiles="vector-bits=512 general" | FileCheck %s --check-prefix=WIDE
+// RUN: ropegrad-opt %s --ropegrad-lower-tiles=general=true | FileCheck %s
+// RUN: ropegrad-opt %s --ropegrad-lower-tiles="vector-bits=512 general=true" | FileCheck %s --check-prefix=WIDE
 
 // The forward pass: logits, online softmax and the product with V in one nest;
 // nothing has n×n elements. Two heads share a key head: four chunks of their

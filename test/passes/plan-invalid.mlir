@@ -1,6 +1,13 @@
 // RUN: ropegrad-opt %s --ropegrad-plan -split-input-file -verify-diagnostics
 // RUN: not ropegrad-opt %s --ropegrad-plan=threads=0 -split-input-file 2>&1 | FileCheck %s
 // CHECK: error: expected threads to be at least 1, but got 0
+// RUN: not ropegrad-opt %s --ropegrad-plan=vector-bits=96 -split-input-file 2>&1 | FileCheck %s --check-prefix=BITS
+// BITS: error: expected vector-bits of 128, 256 or 512, but got 96
+// RUN: not ropegrad-opt %s --ropegrad-plan=calibration=%t.none -split-input-file 2>&1 | FileCheck %s --check-prefix=NONE
+// NONE: error: expected a calibration in {{.*}}.none, but got: No such file or directory
+// RUN: echo '{"vector_bits": 512}' > %t.json
+// RUN: not ropegrad-opt %s --ropegrad-plan=calibration=%t.json -split-input-file 2>&1 | FileCheck %s --check-prefix=EMPTY
+// EMPTY: error: {{.*}}.json: expected exact to be a list of
 
 func.func @unknown_radius(%q: tensor<1x1x64x4xf32>) -> tensor<1x1x64x4xf32> {
   // expected-error @+1 {{expected an admissible route, but got features: no bound or radius, and no tolerance or degree is given, so no polynomial can be proved}}

@@ -9,7 +9,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Planner.h"
-#include "passes/CostModel.h"
 
 #include "llvm/Support/JSON.h"
 
@@ -91,12 +90,14 @@ TEST(Planner, PicksExactWhereFeaturesCostMore) {
 TEST(Planner, CrossoverFollowsTheCostModel) {
   // 12 n M (d+1) at one rate against 14 n^2 d at the other; M = 495, d = 8.
   CostModel model;
-  double crossover =
-      12.0 * 495 * 9 / (14.0 * 8) * model.exactGFlops / model.featuresGFlops;
-  EXPECT_EQ(planOf(problem(int64_t(crossover * 0.98), 8, 0.5, 1e-3)).route,
-            Route::Exact);
-  EXPECT_EQ(planOf(problem(int64_t(crossover * 1.02), 8, 0.5, 1e-3)).route,
-            Route::Features);
+  model.exact = {{8, 0, 90}};
+  model.features = {{8, 0, 60}};
+  double crossover = 12.0 * 495 * 9 / (14.0 * 8) * 90 / 60;
+  auto routeAt = [&](double n) {
+    return makePlan(problem(int64_t(n), 8, 0.5, 1e-3), 1, model).plan->route;
+  };
+  EXPECT_EQ(routeAt(crossover * 0.98), Route::Exact);
+  EXPECT_EQ(routeAt(crossover * 1.02), Route::Features);
 }
 
 TEST(Planner, ForwardPassNeedsOneDegreeLess) {
@@ -239,8 +240,66 @@ TEST(Planner, MasksHalveTheExactCost) {
 
 TEST(Planner, ThreadsDivideTheTime) {
   Problem p = problem(16384, 8, 0.5, 1e-3);
-  EXPECT_DOUBLE_EQ(makePlan(p, 4).plan->predictedMs * 4,
-                   makePlan(p, 1).plan->predictedMs);
+  double call = CostModel::shipped().callUs * 1e-3;
+  EXPECT_DOUBLE_EQ((makePlan(p, 4).plan->predictedMs - call) * 4,
+                   makePlan(p, 1).plan->predictedMs - call);
+}
+
+const char *const kRates =
+    R"({"vector_bits": 512, "call_us": 1000, "general_gflops": 5,
+        "exact": [{"d": 4, "row_ns": 0, "gflops": 10},
+                  {"d": 16, "row_ns": 1e6, "gflops": 30}],
+        "features": [{"d": 8, "row_ns": 10, "gflops": 1}]})";
+
+TEST(CostModel, RatesLieOnLinesOverTheLogarithmOfTheWidth) {
+  CostModel model;
+  ASSERT_EQ(CostModel::parse(kRates, model), "");
+  Problem p = problem(1000, 8, 0.5, 1e-3);
+  // Half way from 4 to 16: 20 GF/s, and half a millisecond a row.
+  EXPECT_NEAR(model.milliseconds(p, Route::Exact, 4e9, 2),
+              1 + (1000 * 0.5 + 200) / 2, 1e-9);
+  p.d = 2;
+  EXPECT_NEAR(model.milliseconds(p, Route::Exact, 1e9, 1), 1 + 100, 1e-9);
+  p.d = 64;
+  EXPECT_NEAR(model.milliseconds(p, Route::Features, 1e9, 1), 1 + 0.01 + 1000,
+              1e-9);
+  EXPECT_NEAR(model.forVectors(256).milliseconds(p, Route::Features, 1e9, 1),
+              1 + 0.02 + 2000, 1e-9);
+  p.d = 4;
+  p.similarity = {1, 1};
+  EXPECT_NEAR(model.milliseconds(p, Route::Exact, 1e9, 1), 1 + 200, 1e-9);
+  p.dtype = DType::F64;
+  EXPECT_NEAR(model.milliseconds(p, Route::Exact, 1e9, 1), 1 + 400, 1e-9);
+}
+
+TEST(CostModel, RefusesWhatIsNoCalibration) {
+  CostModel model;
+  std::string text = kRates;
+  EXPECT_TRUE(contains(CostModel::parse("{", model), "expected JSON"));
+  EXPECT_EQ(CostModel::parse("[]", model), "expected a JSON object");
+  auto without = [&](const std::string &what, const std::string &with) {
+    std::string changed = text;
+    changed.replace(changed.find(what), what.size(), with);
+    return CostModel::parse(changed, model);
+  };
+  EXPECT_TRUE(contains(without("512", "96"), "expected vector_bits"));
+  EXPECT_TRUE(contains(without("\"gflops\": 1}", "\"gflops\": 0}"),
+                       "expected features to be a list"));
+  EXPECT_TRUE(contains(without("\"d\": 16", "\"d\": 4"),
+                       "expected exact to be a list"));
+  EXPECT_TRUE(contains(without("\"general_gflops\": 5,", ""),
+                       "expected general_gflops"));
+  EXPECT_TRUE(contains(without("1000", "-1"), "expected call_us"));
+  EXPECT_TRUE(contains(CostModel::read("/nonexistent.json", model),
+                       "expected a calibration in /nonexistent.json"));
+}
+
+TEST(CostModel, WhatShipsRisesWithTheWidth) {
+  const CostModel &model = CostModel::shipped();
+  EXPECT_EQ(model.vectorBits, 512);
+  for (const auto *rates : {&model.exact, &model.features})
+    for (const CostModel::Rate &rate : *rates)
+      EXPECT_GT(rate.gflops, 10);
 }
 
 std::vector<std::string> keysOf(const llvm::json::Object &object) {

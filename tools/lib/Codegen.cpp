@@ -104,15 +104,16 @@ void nameTarget(Module &module, const Target &target) {
 } // namespace
 
 std::string runPipeline(mlir::ModuleOp module, const Target &target,
-                        int64_t threads, int64_t level) {
+                        const PipelineRequest &request) {
   DiagnosticText diagnostics(module.getContext());
   mlir::PassManager manager(module.getContext());
   mlir::ropegrad::PipelineOptions options;
   options.vectorBits = target.vectorBits;
   // 512 bits stand for AVX-512 with DQ among others.
   options.scalef = target.vectorBits == 512;
-  options.threads = threads;
-  options.stopAfter = level;
+  options.threads = request.threads;
+  options.calibration = request.calibration;
+  options.stopAfter = request.level;
   mlir::ropegrad::buildPipeline(manager, options);
   if (mlir::failed(manager.run(module)))
     return diagnostics.orElse("expected the pipeline to succeed");

@@ -23,10 +23,17 @@
 
 namespace ropegrad {
 
-/// Runs ropegrad-pipeline on `module` up to a level (5: LLVM dialect).
-/// Diagnostics of the passes become the message returned; empty: all is well.
+/// What ropegrad-pipeline is told beside the target.
+struct PipelineRequest {
+  int64_t level = 5; ///< to stop at; 5: LLVM dialect
+  int64_t threads = 1;
+  std::string calibration; ///< file; empty: the rates that ship
+};
+
+/// Runs ropegrad-pipeline on `module`. Diagnostics of the passes become the
+/// message returned; empty: all is well.
 std::string runPipeline(mlir::ModuleOp module, const Target &target,
-                        int64_t threads, int64_t level);
+                        const PipelineRequest &request);
 
 /// Translates a module in the LLVM dialect, fills in the sizes of the
 /// workspaces of `info`, adds entry points and manifest, and optimises.

@@ -53,7 +53,15 @@ public:
   std::string run() {
     if (std::string error = readProblem(); !error.empty())
       return error;
-    PlanResult planned = makePlan(options.problem, options.threadsOrAll());
+    if (std::string error = makeTarget(options.cpu, target); !error.empty())
+      return error;
+    CostModel model = CostModel::shipped();
+    if (!options.calibration.empty())
+      if (std::string error = CostModel::read(options.calibration, model);
+          !error.empty())
+        return error;
+    PlanResult planned = makePlan(options.problem, options.threadsOrAll(),
+                                  model.forVectors(target.vectorBits));
     if (!planned.plan)
       return planned.error;
     plan = *planned.plan;
@@ -61,8 +69,6 @@ public:
       outs() << planToJson(plan) << "\n";
       return finishStandardOutput();
     }
-    if (std::string error = makeTarget(options.cpu, target); !error.empty())
-      return error;
     module = buildModule(context, options.problem);
     if (options.emit == EmitKind::Mlir)
       return emitMlir();
@@ -114,9 +120,13 @@ private:
     return text + ": " + diagnostic.str();
   }
 
+  PipelineRequest request(int64_t level) const {
+    return {level, options.threadsOrAll(), options.calibration};
+  }
+
   std::string emitMlir() {
-    if (std::string error = runPipeline(*module, target, options.threadsOrAll(),
-                                        options.emitLevel);
+    if (std::string error =
+            runPipeline(*module, target, request(options.emitLevel));
         !error.empty())
       return error;
     std::string text;
@@ -127,8 +137,7 @@ private:
 
   std::string emitKernel() {
     KernelInfo info = describe();
-    if (std::string error =
-            runPipeline(*module, target, options.threadsOrAll(), /*level=*/5);
+    if (std::string error = runPipeline(*module, target, request(/*level=*/5));
         !error.empty())
       return error;
     LLVMContext llvmContext;

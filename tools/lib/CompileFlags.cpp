@@ -75,6 +75,11 @@ std::string setThreads(StringRef value, Parse &parse) {
   return "";
 }
 
+std::string setCalibration(StringRef value, Parse &parse) {
+  parse.options.calibration = value.str();
+  return value.empty() ? "the name of a file" : "";
+}
+
 std::string setExactBy(StringRef value, Parse &parse) {
   if (value == "halide")
     return notYet("exact kernel by", value);
@@ -116,6 +121,9 @@ const ToolFlag kToolFlags[] = {
      "threads to plan for; a call may use any number", "all", setThreads},
     {"--exact-by", kTarget, "TOOL", "mlir (halide: not yet)", "mlir",
      setExactBy},
+    {"--calibration", kTarget, "FILE",
+     "rates of the machine, from ./dev bench --calibrate", "what ships",
+     setCalibration},
     {"--help", "Help", nullptr, "print this text", "", setHelp},
     {"--version", "Help", nullptr, "print the version", "", setVersion},
 };

@@ -44,6 +44,7 @@ struct CompileOptions {
   std::optional<int64_t> threads; ///< none: as many as the machine has
   int64_t threadsOrAll() const;
   std::string exactBy = "mlir";
+  std::string calibration; ///< path; empty: the rates that ship
 
   bool showHelp = false, showVersion = false;
 
