@@ -37,6 +37,7 @@ private:
   void emitPanel(Value j0, Value i0, Value count, Value number);
   void endKeys(Value j0);
   void addPartials();
+  void addDiagonals();
 
   /// Number of panel `number` in a buffer of packed panels of `width`.
   Slice packed(Value buffer, Value number, int64_t width) {
@@ -48,10 +49,12 @@ private:
     return e.add(e.mul(index, q.rows), i0);
   }
   Slice partial(Value batch, Value head, Value chunk, Value row);
+  Value diagonalsAt(Value batch, Value head, Value chunk);
 
   func::FuncOp weightsKernel();
   func::FuncOp errorsKernel();
   func::FuncOp queriesKernel();
+  func::FuncOp diagonalsKernel();
   void emitWeights(ValueRange args);
   void emitErrors(ValueRange args);
 
@@ -63,10 +66,13 @@ private:
   int64_t chunks;        ///< of the key blocks of a head, dealt out in turn
   int64_t padded;        ///< floats of a row of dQ's partial results
   int64_t pitch;         ///< of a row of P and S
+  int64_t margin;        ///< zeros before and behind a row of S
   PaddedRows q, k, u, v;
   /// −L in units of the exponent, as high + low, and −s: per row of a head.
   Value minusL, minusLow, minusS;
   Value partials;
+  /// Sums along diagonals j − i of a chunk of a head.
+  Value diagonals;
   /// Private to a thread: packed k and V, dK and dV transposed, P, S.
   Value kPanels, vPanels, dkPanels, dvPanels, weights, errors, room;
   Value batch, group, head, chunk;
@@ -89,6 +95,10 @@ Backward::Backward(Emitter &e, const AttentionBackward &attention)
   padded = llvm::alignTo(d, e.lanes);
   // Rows a power of two apart would meet in the same sets of the first cache.
   pitch = keys + (keys % (4 * panel) == 0 ? e.lanes : 0);
+  // A diagonal enters and leaves a block of S through as many columns as the
+  // block has rows.
+  margin = attention.diagonals ? llvm::alignTo(queries, e.lanes) : 0;
+  pitch += 2 * margin;
   chooseUnits();
 }
 
@@ -119,10 +129,21 @@ void Backward::emit() {
   makeRowTerms();
   if (attention.dq)
     partials = e.scratch(space.maxBatch * heads * chunks * q.rows * padded);
+  if (attention.diagonals)
+    diagonals =
+        e.scratch(space.maxBatch * heads * chunks * leaves.diagonalPitch());
   Value units = e.mul(space.batch, groups * chunks);
   e.parallel(units, "", [&](Value unit) { emitUnit(unit); });
   if (attention.dq)
     addPartials();
+  if (attention.diagonals)
+    addDiagonals();
+}
+
+/// Where the sums of a chunk start.
+Value Backward::diagonalsAt(Value batch, Value head, Value chunk) {
+  Value index = e.add(e.mul(batch, heads), head);
+  return e.mul(e.add(e.mul(index, chunks), chunk), leaves.diagonalPitch());
 }
 
 void Backward::makeRowTerms() {
@@ -171,13 +192,19 @@ void Backward::emitUnit(Value unit) {
   dvPanels = e.scratch(panels * panel * w);
   // Of P and S the same element lies at different distances from 4096 bytes.
   weights = e.scratch(queries * pitch + 5 * e.lanes);
-  errors = e.scratch(queries * pitch + 5 * e.lanes);
+  errors = e.scratch(queries * pitch + margin + 5 * e.lanes);
   room = e.scratch(panel * std::max(d, w));
   chunk = e.rem(unit, e.index(chunks));
   Value index = e.div(unit, chunks);
   batch = e.div(index, groups);
   group = e.rem(index, e.index(groups));
   int64_t members = heads / groups;
+  if (attention.diagonals)
+    e.loop(0, members, 1, [&](Value member) {
+      head = e.add(e.mul(group, members), member);
+      e.zero({diagonals, diagonalsAt(batch, head, chunk)},
+             leaves.diagonalPitch());
+    });
   if (attention.dq)
     e.loop(0, members, 1, [&](Value member) {
       head = e.add(e.mul(group, members), member);
@@ -211,6 +238,9 @@ void Backward::emitKeys(Value j0) {
   });
   e.zero({dkPanels, e.index(0)}, keys * d);
   e.zero({dvPanels, e.index(0)}, keys * w);
+  // Margins, and panels that the last block may not have.
+  if (attention.diagonals)
+    e.zero({errors, e.index(0)}, queries * pitch + margin);
   Value from = e.index(0), to = n;
   if (leaves.live.mask != Mask::None)
     from = e.mul(e.div(j0, queries), queries);
@@ -232,6 +262,14 @@ void Backward::emitQueries(Value j0, Value i0) {
   Value panels = panelsOf(e, n, j0, keys, panel);
   e.loop(e.index(0), panels, 1,
          [&](Value number) { emitPanel(j0, i0, count, number); });
+  if (attention.diagonals) {
+    // Column 0 of row 0 lies on diagonal j0 − i0.
+    Value at = e.add(e.sub(j0, i0), e.sub(n, 1));
+    at = e.add(at, leaves.diagonalMargin - (queries - 1));
+    e.call(
+        diagonalsKernel(),
+        {diagonals, e.add(diagonalsAt(batch, head, chunk), at), errors, alive});
+  }
   if (!attention.dq)
     return;
   Slice to = partial(batch, head, chunk, i0);
@@ -270,14 +308,14 @@ void Backward::emitPanel(Value j0, Value i0, Value count, Value number) {
   if (attention.dv)
     leaves.accumulate(packed(dvPanels, number, w), uRows, w, w, {weights, at},
                       pitch, count);
-  if (!attention.dq && !attention.dk)
+  if (!attention.dq && !attention.dk && !attention.diagonals)
     return;
   e.call(errorsKernel(),
          {uRows.buffer, uRows.offset, vPanel.buffer, vPanel.offset, minusS,
           term, weights, errors, at, count});
   if (attention.dk)
-    leaves.accumulate(packed(dkPanels, number, d), qRows, d, d, {errors, at},
-                      pitch, count);
+    leaves.accumulate(packed(dkPanels, number, d), qRows, d, d,
+                      {errors, e.add(at, margin)}, pitch, count);
 }
 
 /// (q, its offset, k panel, its offset, −L, its rest, offset of both, P, its
@@ -330,7 +368,8 @@ void Backward::emitWeights(ValueRange args) {
 /// rows): S = P ∘ (U Vᵀ − s).
 func::FuncOp Backward::errorsKernel() {
   Type buffer = e.bufferType(), index = e.b.getIndexType();
-  return e.kernel(attention.op, leaves.name("backward_errors", {w, pitch}),
+  return e.kernel(attention.op,
+                  leaves.name("backward_errors", {w, pitch, margin}),
                   {buffer, index, buffer, index, buffer, index, buffer, buffer,
                    index, index},
                   [&](Emitter &, ValueRange args) { emitErrors(args); });
@@ -351,8 +390,36 @@ void Backward::emitErrors(ValueRange args) {
     SmallVector<Value> p = tile.load(e, {args[6], at}, pitch);
     for (auto [sum, weight] : llvm::zip(sums, p))
       sum = e.mulf(sum, weight);
-    tile.store(e, sums, {args[7], at}, pitch);
+    tile.store(e, sums, {args[7], e.add(at, margin)}, pitch);
   });
+}
+
+/// (sums, offset of the first diagonal, S, rows): sums[x] += Σ_r S[r][c] over
+/// the diagonals c − r = x − (queries − 1) of a block.
+func::FuncOp Backward::diagonalsKernel() {
+  Type buffer = e.bufferType(), index = e.b.getIndexType();
+  return e.kernel(
+      attention.op, leaves.name("backward_diagonals", {queries, keys, pitch}),
+      {buffer, index, buffer, index}, [&](Emitter &, ValueRange args) {
+        // Four chains of additions hide each other's latency.
+        constexpr int64_t chains = 4;
+        int64_t width = llvm::alignTo(queries - 1 + keys, chains * e.lanes);
+        e.loop(0, width, chains * e.lanes, [&](Value x) {
+          RegisterTile tile{1, chains, 0, 0, 0};
+          Slice to{args[0], e.add(args[1], x)};
+          Value first = e.add(x, margin - (queries - 1));
+          SmallVector<Value> sums =
+              e.loop(e.index(0), args[3], 1, tile.load(e, to, 0),
+                     [&](Value row, ValueRange sums) {
+                       Slice from{args[2], e.add(first, e.mul(row, pitch + 1))};
+                       SmallVector<Value> next = tile.load(e, from, 0);
+                       for (auto [sum, more] : llvm::zip(sums, next))
+                         more = e.addf(sum, more);
+                       return next;
+                     });
+          tile.store(e, sums, to, 0);
+        });
+      });
 }
 
 /// (dQ, its offset, S, k, its offset, rows, keys): dQ += S k for whole blocks
@@ -360,10 +427,10 @@ void Backward::emitErrors(ValueRange args) {
 func::FuncOp Backward::queriesKernel() {
   Type buffer = e.bufferType(), index = e.b.getIndexType();
   return e.kernel(
-      attention.op, leaves.name("backward_queries", {padded, pitch}),
+      attention.op, leaves.name("backward_queries", {padded, pitch, margin}),
       {buffer, index, buffer, buffer, index, index, index},
       [&](Emitter &, ValueRange args) {
-        Slice to{args[0], args[1]}, s{args[2], e.index(0)},
+        Slice to{args[0], args[1]}, s{args[2], e.index(margin)},
             rows{args[3], args[4]};
         // 24 sums where there are 32 registers, 12 where there are 16.
         int64_t sums = leaves.rows * leaves.vectors;
@@ -431,6 +498,41 @@ void Backward::addPartials() {
         e.store(e.mulf(sum, e.splat(attention.scaleQ, lanes)),
                 e.advance(target, at));
       });
+    });
+  });
+}
+
+/// Sums of all chunks and batch entries (and heads, where they share a bias),
+/// in their order; diagonal t = i − j at n − 1 + t.
+void Backward::addDiagonals() {
+  const RowSpace &space = leaves.space;
+  auto type = cast<MemRefType>(attention.diagonals.getType());
+  int64_t slots = type.getRank() == 2 ? heads : 1, each = heads / slots;
+  Value out = e.flat(attention.diagonals);
+  Value last = e.mul(e.sub(space.n, 1), 2), count = e.add(last, 1);
+  constexpr int64_t block = 1024;
+  Value blocks = e.div(e.add(count, block - 1), block);
+  e.parallel(e.mul(blocks, slots), "", [&](Value unit) {
+    Value slot = e.div(unit, blocks), from = e.mul(e.rem(unit, blocks), block);
+    Value to = e.min(e.add(from, block), count);
+    e.loop(from, to, 1, [&](Value t) {
+      Value at = e.add(e.sub(last, t), leaves.diagonalMargin);
+      auto add = [&](Value batch, Value sum) {
+        for (int64_t i = 0; i < each; ++i)
+          for (int64_t c = 0; c < chunks; ++c) {
+            Value head = e.add(e.mul(slot, each), i);
+            Value start = diagonalsAt(batch, head, e.index(c));
+            sum = e.addf(sum, e.load(diagonals, e.add(start, at)));
+          }
+        return sum;
+      };
+      Value sum =
+          e.loop(e.index(0), space.batch, 1, e.scalar(0.0),
+                 [&](Value batch, ValueRange sum) -> SmallVector<Value> {
+                   return {add(batch, sum[0])};
+                 })[0];
+      e.store(e.mulf(sum, e.scalar(attention.scaleDiagonals)), out,
+              e.add(e.mul(slot, count), t));
     });
   });
 }

@@ -110,9 +110,6 @@ PaddedRows AttentionLeaves::pad(Value tall, int64_t block, int64_t pitch) {
   return to;
 }
 
-/// Room on both sides of the table for positions of a tile beyond the last.
-static constexpr int64_t tableMargin = 256;
-
 void AttentionLeaves::makeTable() {
   ToeplitzOp op = attention.prefactor;
   if (!op || (!op.getBias() && !op.getAlibi()))
@@ -129,7 +126,7 @@ void AttentionLeaves::makeTable() {
   }
   int64_t slopes = alibi ? alibi->size() : 0;
   tableHeads = std::max(biasHeads, slopes);
-  tablePitch = 2 * space.maxN + 2 * tableMargin;
+  int64_t tablePitch = diagonalPitch();
   Value slopeTable;
   if (slopes > 1) {
     SmallVector<double> values(alibi->begin(), alibi->end());
@@ -166,7 +163,7 @@ void AttentionLeaves::makeTable() {
         log = log ? e.addf(log, value) : value;
       }
       e.store(e.mulf(log, e.scalar(logUnit)),
-              e.advance(to, e.add(x, tableMargin)));
+              e.advance(to, e.add(x, diagonalMargin)));
     });
   });
 }
@@ -287,9 +284,9 @@ Slice AttentionLeaves::tableAt(Value head, Value broadcast, Value lane) {
   // Over queries: i − j + n − 1 with i in lanes; over keys: j − i + n − 1 with
   // j in lanes.
   Value at = e.add(e.sub(lane, broadcast), e.sub(space.n, 1));
-  at = e.add(at, tableMargin);
+  at = e.add(at, diagonalMargin);
   if (tableHeads > 1)
-    at = e.add(at, e.mul(head, tablePitch));
+    at = e.add(at, e.mul(head, diagonalPitch()));
   return {table, at};
 }
 

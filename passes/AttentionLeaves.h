@@ -70,6 +70,11 @@ public:
   /// Copies `tall`, `block` rows at a time; rows beyond n up to the next
   /// multiple of `block`, and columns up to `pitch`, are zero.
   PaddedRows pad(Value tall, int64_t block, int64_t pitch);
+  /// Floats of a table over t = i − j, or j − i: element t at
+  /// `diagonalMargin` + n − 1 + t, with room on both sides for tiles that reach
+  /// beyond n.
+  int64_t diagonalPitch() const { return 2 * space.maxN + 2 * diagonalMargin; }
+  static constexpr int64_t diagonalMargin = 256;
   /// The table of log b(i−j) over t = i − j: bias and ALiBi in one, per head,
   /// in units of the exponent; reversed where lanes are keys. Nothing is made
   /// where b is a mask at most.
@@ -113,7 +118,7 @@ private:
 
   const AttentionTiles &attention;
   Value table;
-  int64_t tableHeads = 0, tablePitch = 0;
+  int64_t tableHeads = 0;
 };
 
 } // namespace mlir::ropegrad

@@ -177,6 +177,8 @@ AttentionBackward::match(const TileBody &body) {
       taken = take(result.dk, result.scaleK);
     else if (isa<ApplyTransposedOp>(exit) && ofWeights && other == u)
       taken = take(result.dv, result.scaleV);
+    else if (isa<DiagonalSumsOp>(exit) && ofErrors)
+      taken = take(result.diagonals, result.scaleDiagonals);
     if (!taken)
       return std::nullopt;
   }

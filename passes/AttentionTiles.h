@@ -40,12 +40,15 @@ struct AttentionForward : AttentionTiles {
 };
 
 /// With given L and s, and S = P ∘ (U Vᵀ − s): any of dQ = scaleQ · S k,
-/// dK = scaleK · Sᵀ q, dV = scaleV · Pᵀ U (math: gradient of softmax attention,
-/// U = dO, s = rowsum(dO ∘ O)).
+/// dK = scaleK · Sᵀ q, dV = scaleV · Pᵀ U, sums of S along its diagonals (the
+/// gradient of softmax attention and its bias, with U = dO and
+/// s = rowsum(dO ∘ O)).
 struct AttentionBackward : AttentionTiles {
   Value l, u, v, s;
   Value dq, dk, dv; ///< outputs, null where not asked for
-  double scaleQ = 1, scaleK = 1, scaleV = 1;
+  /// Output ([H,] 2n−1), summed over batch entries (and heads), or null.
+  Value diagonals;
+  double scaleQ = 1, scaleK = 1, scaleV = 1, scaleDiagonals = 1;
 
   static std::optional<AttentionBackward> match(const TileBody &body);
 };

@@ -141,7 +141,7 @@ CostModel::Rate interpolate(const std::vector<CostModel::Rate> &rates,
 /// (AttentionTiles.h) and not the general ones.
 bool hasOwnLoops(const Problem &p) {
   return p.similarity.empty() && p.position != Position::General &&
-         !p.wants("bias") && !p.wants("X");
+         !p.wants("X");
 }
 
 } // namespace

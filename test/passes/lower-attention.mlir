@@ -87,6 +87,35 @@ func.func @backward(%q: memref<1x2x1000x8xf32>, %k: memref<1x1x1000x8xf32>, %l: 
   return
 }
 
+// The gradient of the bias alone: S with margins of zeros, its diagonals summed
+// per chunk, then over chunks and heads.
+// CHECK-LABEL: func.func @bias
+// CHECK: call @ropegrad_attention_backward_errors_f32x16_8_144_48
+// CHECK: call @ropegrad_attention_backward_diagonals_f32x16_48_48_144
+// CHECK-NOT: call @ropegrad_attention_backward_queries
+// CHECK: scf.parallel
+// CHECK-COUNT-8: arith.addf
+// CHECK-NOT: arith.addf
+// CHECK: return
+func.func @bias(%q: memref<1x2x1000x8xf32>, %k: memref<1x1x1000x8xf32>, %l: memref<1x2x1000xf32>,
+                %b: memref<1999xf32>, %db: memref<1999xf32>) {
+  ropegrad.tiles ins(%q, %k, %l, %b : memref<1x2x1000x8xf32>, memref<1x1x1000x8xf32>, memref<1x2x1000xf32>, memref<1999xf32>)
+                 outs(%db : memref<1999xf32>) {
+  ^bb0(%x: memref<1x2x1000x8xf32>, %y: memref<1x1x1000x8xf32>, %c: memref<1x2x1000xf32>, %t: memref<1999xf32>):
+    %T = ropegrad.toeplitz bias(%t) : (memref<1999xf32>) -> !ropegrad.matrix<1x2x1000x1000xf32>
+    %Z = ropegrad.logits %x, %y {scale = 2.5e-1 : f64} : (memref<1x2x1000x8xf32>, memref<1x1x1000x8xf32>) -> !ropegrad.matrix<1x2x1000x1000xf32>
+    %D = ropegrad.shift_rows %Z, %c : !ropegrad.matrix<1x2x1000x1000xf32>, memref<1x2x1000xf32>
+    %E = ropegrad.exp %D : !ropegrad.matrix<1x2x1000x1000xf32>
+    %P = ropegrad.hadamard %T, %E : !ropegrad.matrix<1x2x1000x1000xf32>
+    %U = ropegrad.outer %x, %y : (memref<1x2x1000x8xf32>, memref<1x1x1000x8xf32>) -> !ropegrad.matrix<1x2x1000x1000xf32>
+    %V = ropegrad.shift_rows %U, %c : !ropegrad.matrix<1x2x1000x1000xf32>, memref<1x2x1000xf32>
+    %S = ropegrad.hadamard %P, %V : !ropegrad.matrix<1x2x1000x1000xf32>
+    %0 = ropegrad.diagonal_sums %S : (!ropegrad.matrix<1x2x1000x1000xf32>) -> memref<1999xf32>
+    ropegrad.yield %0 : memref<1999xf32>
+  }
+  return
+}
+
 // S is applied to another array than the logits' keys: the general loops.
 // CHECK-LABEL: func.func @other
 // CHECK-NOT: ropegrad_attention
