@@ -33,9 +33,11 @@ private:
   void makeRowTerms();
   void emitUnit(Value unit);
   void emitKeys(Value j0);
+  void pairKeys(Value j0);
   void emitQueries(Value j0, Value i0);
   void emitPanel(Value j0, Value i0, Value count, Value number);
   void endKeys(Value j0);
+  Value columnsOf(Slice row, Value at, int64_t lanes);
   void addPartials();
   void addDiagonals();
 
@@ -57,6 +59,7 @@ private:
   func::FuncOp diagonalsKernel();
   void emitWeights(ValueRange args);
   void emitErrors(ValueRange args);
+  void emitColumns(ValueRange args);
 
   Emitter &e;
   const AttentionBackward &attention;
@@ -65,8 +68,11 @@ private:
   int64_t keys, queries; ///< of a block
   int64_t chunks;        ///< of the key blocks of a head, dealt out in turn
   int64_t padded;        ///< floats of a row of dQ's partial results
-  int64_t pitch;         ///< of a row of P and S
-  int64_t margin;        ///< zeros before and behind a row of S
+  /// Where a row of dQ fills half a vector: lane 2c + p sums column c over the
+  /// keys of parity p, fed by two neighbouring weights at a time.
+  bool paired;
+  int64_t pitch;  ///< of a row of P and S
+  int64_t margin; ///< zeros before and behind a row of S
   PaddedRows q, k, u, v;
   /// −L in units of the exponent, as high + low, and −s: per row of a head.
   Value minusL, minusLow, minusS;
@@ -75,6 +81,7 @@ private:
   Value diagonals;
   /// Private to a thread: packed k and V, dK and dV transposed, P, S.
   Value kPanels, vPanels, dkPanels, dvPanels, weights, errors, room;
+  Value kPairs; ///< the block's rows of k, two in a vector, where `paired`
   Value batch, group, head, chunk;
 };
 
@@ -93,6 +100,7 @@ Backward::Backward(Emitter &e, const AttentionBackward &attention)
   keys = panel * (!isLong || width <= 8 ? 1 : width <= 64 ? 2 : 4);
   queries = isLong && width > 16 && width <= 64 ? 96 : 48;
   padded = llvm::alignTo(d, e.lanes);
+  paired = e.element.isF32() && 2 * d <= e.lanes;
   // Rows a power of two apart would meet in the same sets of the first cache.
   pitch = keys + (keys % (4 * panel) == 0 ? e.lanes : 0);
   // A diagonal enters and leaves a block of S through as many columns as the
@@ -123,7 +131,7 @@ void Backward::emit() {
   int64_t block = std::lcm(keys, queries);
   q = leaves.pad(attention.q, block, d);
   u = leaves.pad(attention.u, block, w);
-  k = leaves.pad(attention.k, block, padded);
+  k = leaves.pad(attention.k, block, paired ? e.lanes / 2 : padded);
   v = leaves.pad(attention.v, block, w);
   leaves.makeTable();
   makeRowTerms();
@@ -187,6 +195,8 @@ void Backward::makeRowTerms() {
 void Backward::emitUnit(Value unit) {
   int64_t panels = keys / panel;
   kPanels = e.scratch(panels * panel * d);
+  if (paired)
+    kPairs = e.scratch(keys / 2 * e.lanes);
   vPanels = e.scratch(panels * panel * w);
   dkPanels = e.scratch(panels * panel * d);
   dvPanels = e.scratch(panels * panel * w);
@@ -231,11 +241,13 @@ void Backward::emitKeys(Value j0) {
   Value panels = panelsOf(e, n, j0, keys, panel);
   e.loop(e.index(0), panels, 1, [&](Value number) {
     Value j = e.add(j0, e.mul(number, panel));
-    leaves.pack(k.at(e, batch, group, groups, j), d, padded,
+    leaves.pack(k.at(e, batch, group, groups, j), d, k.pitch,
                 packed(kPanels, number, d), leaves.unit);
     leaves.pack(v.at(e, batch, group, groups, j), w, w,
                 packed(vPanels, number, w), 1.0);
   });
+  if (paired && attention.dq)
+    pairKeys(j0);
   e.zero({dkPanels, e.index(0)}, keys * d);
   e.zero({dvPanels, e.index(0)}, keys * w);
   // Margins, and panels that the last block may not have.
@@ -252,6 +264,21 @@ void Backward::emitKeys(Value j0) {
     e.loop(from, to, queries, [&](Value i0) { emitQueries(j0, i0); });
   });
   endKeys(j0);
+}
+
+/// Interleaves the rows of each two keys.
+void Backward::pairKeys(Value j0) {
+  int64_t half = e.lanes / 2;
+  SmallVector<int64_t> order;
+  for (int64_t c = 0; c < half; ++c)
+    order.append({c, half + c});
+  Slice rows = k.at(e, batch, group, groups, j0);
+  e.loop(0, keys, 2, [&](Value j) {
+    Slice from = e.advance(rows, e.mul(j, half));
+    Value even = e.load(from, half), odd = e.load(e.advance(from, half), half);
+    Value pairs = vector::ShuffleOp::create(e.b, e.loc, even, odd, order);
+    e.store(pairs, kPairs, e.mul(j, half));
+  });
 }
 
 void Backward::emitQueries(Value j0, Value i0) {
@@ -276,6 +303,10 @@ void Backward::emitQueries(Value j0, Value i0) {
   Slice from = k.at(e, batch, group, groups, j0);
   // Keys beyond n have weight 0.
   Value steps = e.min(e.sub(n, j0), e.index(keys));
+  if (paired) {
+    from = {kPairs, e.index(0)};
+    steps = e.div(e.add(steps, 1), 2);
+  }
   e.call(queriesKernel(), {to.buffer, to.offset, errors, from.buffer,
                            from.offset, count, steps});
 }
@@ -422,38 +453,41 @@ func::FuncOp Backward::diagonalsKernel() {
       });
 }
 
-/// (dQ, its offset, S, k, its offset, rows, keys): dQ += S k for whole blocks
-/// of rows; what lies beyond the rows of the call is never read.
+/// (dQ, its offset, S, k, its offset, rows, steps): dQ += S k for whole blocks
+/// of rows; what lies beyond the rows of the call is never read. A step is a
+/// key, or a pair of keys.
 func::FuncOp Backward::queriesKernel() {
   Type buffer = e.bufferType(), index = e.b.getIndexType();
   return e.kernel(
-      attention.op, leaves.name("backward_queries", {padded, pitch, margin}),
+      attention.op,
+      leaves.name("backward_queries", {padded, pitch, margin, paired}),
       {buffer, index, buffer, buffer, index, index, index},
-      [&](Emitter &, ValueRange args) {
-        Slice to{args[0], args[1]}, s{args[2], e.index(margin)},
-            rows{args[3], args[4]};
-        // 24 sums where there are 32 registers, 12 where there are 16.
-        int64_t sums = leaves.rows * leaves.vectors;
-        int64_t vectors = padded / e.lanes;
-        int64_t most = leaves.rows == 8 ? 4 : 3;
-        auto emitColumns = [&](Value column, int64_t count) {
-          RegisterTile tile{sums / count, count, pitch, 1, padded};
-          e.loop(e.index(0), args[5], tile.rows, [&](Value row) {
-            Slice target = e.advance(to, e.add(e.mul(row, padded), column));
-            tile.store(e,
-                       tile.multiply(e, e.advance(s, e.mul(row, pitch)),
-                                     e.advance(rows, column), args[6],
-                                     tile.load(e, target, padded)),
-                       target, padded);
-          });
-        };
-        int64_t whole = vectors / most * most;
-        if (whole > 0)
-          e.loop(0, whole * e.lanes, most * e.lanes,
-                 [&](Value column) { emitColumns(column, most); });
-        if (whole < vectors)
-          emitColumns(e.index(whole * e.lanes), vectors - whole);
-      });
+      [&](Emitter &, ValueRange args) { emitColumns(args); });
+}
+
+void Backward::emitColumns(ValueRange args) {
+  Slice to{args[0], args[1]}, s{args[2], e.index(margin)},
+      rows{args[3], args[4]};
+  // 24 sums where there are 32 registers, 12 where there are 16.
+  int64_t sums = leaves.rows * leaves.vectors;
+  int64_t vectors = padded / e.lanes, most = leaves.rows == 8 ? 4 : 3;
+  auto emit = [&](Value column, int64_t count) {
+    RegisterTile tile{sums / count, count, pitch, 1, padded, paired ? 2 : 1};
+    e.loop(e.index(0), args[5], tile.rows, [&](Value row) {
+      Slice target = e.advance(to, e.add(e.mul(row, padded), column));
+      tile.store(e,
+                 tile.multiply(e, e.advance(s, e.mul(row, pitch)),
+                               e.advance(rows, column), args[6],
+                               tile.load(e, target, padded)),
+                 target, padded);
+    });
+  };
+  int64_t whole = vectors / most * most;
+  if (whole > 0)
+    e.loop(0, whole * e.lanes, most * e.lanes,
+           [&](Value column) { emit(column, most); });
+  if (whole < vectors)
+    emit(e.index(whole * e.lanes), vectors - whole);
 }
 
 void Backward::endKeys(Value j0) {
@@ -474,6 +508,20 @@ void Backward::endKeys(Value j0) {
   write(attention.dv, dvPanels, w, attention.scaleV);
 }
 
+/// Columns [at, at + lanes) of a row of a partial result.
+Value Backward::columnsOf(Slice row, Value at, int64_t lanes) {
+  if (!paired)
+    return e.load(e.advance(row, at), lanes);
+  Value both = e.load(e.advance(row, e.mul(at, 2)), 2 * lanes);
+  SmallVector<int64_t> even, odd;
+  for (int64_t lane = 0; lane < lanes; ++lane) {
+    even.push_back(2 * lane);
+    odd.push_back(2 * lane + 1);
+  }
+  return e.addf(vector::ShuffleOp::create(e.b, e.loc, both, both, even),
+                vector::ShuffleOp::create(e.b, e.loc, both, both, odd));
+}
+
 void Backward::addPartials() {
   const RowSpace &space = leaves.space;
   Tall to = *tallOf(e, attention.op, attention.dq);
@@ -492,9 +540,9 @@ void Backward::addPartials() {
         from.push_back(partial(batch, head, e.index(c), row));
       Slice target{to.buffer, to.at(e, batch, head, row)};
       e.forPieces(d, [&](Value at, int64_t lanes) {
-        Value sum = e.load(e.advance(from[0], at), lanes);
+        Value sum = columnsOf(from[0], at, lanes);
         for (int64_t c = 1; c < chunks; ++c)
-          sum = e.addf(sum, e.load(e.advance(from[c], at), lanes));
+          sum = e.addf(sum, columnsOf(from[c], at, lanes));
         e.store(e.mulf(sum, e.splat(attention.scaleQ, lanes)),
                 e.advance(target, at));
       });

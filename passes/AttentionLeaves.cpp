@@ -26,18 +26,31 @@ SmallVector<Value> RegisterTile::multiply(Emitter &e, Slice a, Slice b,
                                           SmallVector<Value> sums) const {
   return e.loop(e.index(0), steps, 1, sums, [&](Value k, ValueRange sums) {
     SmallVector<Value> row, next;
-    Slice aAt = e.advance(a, e.mul(k, aStep));
+    Slice aAt = e.advance(a, e.mul(k, aStep * unit));
     Slice bAt = e.advance(b, e.mul(k, bStep));
     for (int64_t v = 0; v < vectors; ++v)
       row.push_back(e.load(e.advance(bAt, v * e.lanes), e.lanes));
     for (int64_t r = 0; r < rows; ++r) {
-      Value x = e.load(aAt.buffer, e.add(aAt.offset, r * aRow));
-      x = e.broadcast(x, e.lanes);
+      Value x = broadcast(e, e.advance(aAt, r * aRow));
       for (int64_t v = 0; v < vectors; ++v)
         next.push_back(e.fma(x, row[v], sums[r * vectors + v]));
     }
     return next;
   });
+}
+
+/// The element at `a` in all lanes, or it and the next one in turn.
+Value RegisterTile::broadcast(Emitter &e, Slice a) const {
+  if (unit == 1)
+    return e.broadcast(e.load(a.buffer, a.offset), e.lanes);
+  // Two of f32 as one of f64: one broadcast from memory.
+  Type wide = e.b.getF64Type();
+  Value pair = vector::BitCastOp::create(e.b, e.loc, VectorType::get({1}, wide),
+                                         e.load(a, 2));
+  Value all = vector::BroadcastOp::create(
+      e.b, e.loc, VectorType::get({e.lanes / 2}, wide),
+      vector::ExtractOp::create(e.b, e.loc, pair, 0));
+  return vector::BitCastOp::create(e.b, e.loc, e.vector(e.lanes), all);
 }
 
 SmallVector<Value> RegisterTile::load(Emitter &e, Slice c,

@@ -25,9 +25,12 @@ struct RegisterTile {
   int64_t rows, vectors;
   int64_t aRow, aStep; ///< element strides of A
   int64_t bStep;       ///< element stride of the rows of B
+  /// 2: a step takes two neighbours in a row of A, for even and odd lanes.
+  int64_t unit = 1;
 
   SmallVector<Value> multiply(Emitter &e, Slice a, Slice b, Value steps,
                               SmallVector<Value> sums) const;
+  Value broadcast(Emitter &e, Slice a) const;
   /// The sums with what is at `c`, whose rows are `pitch` apart.
   SmallVector<Value> load(Emitter &e, Slice c, int64_t pitch) const;
   void store(Emitter &e, ValueRange sums, Slice c, int64_t pitch) const;

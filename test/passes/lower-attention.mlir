@@ -57,7 +57,7 @@ func.func @forward(%q: memref<1x2x1000x8xf32>, %k: memref<1x1x1000x8xf32>, %v: m
 // CHECK: call @ropegrad_attention_accumulate_f32x16_4_4_48
 // CHECK: call @ropegrad_attention_backward_errors_
 // CHECK: call @ropegrad_attention_accumulate_f32x16_8_8_48
-// CHECK: call @ropegrad_attention_backward_queries_f32x16_16_48
+// CHECK: call @ropegrad_attention_backward_queries_f32x16_16_48_0_1
 // CHECK: scf.parallel
 // CHECK-COUNT-3: arith.addf
 // CHECK: arith.mulf
