@@ -129,7 +129,7 @@ int64_t assignOffsets(SmallVectorImpl<Slot> &slots) {
 
 struct PackWorkspacePass : impl::PackWorkspaceBase<PackWorkspacePass> {
   void runOnOperation() final {
-    threadOffsets.clear();
+    threadParts.clear();
     for (auto function : getOperation().getOps<func::FuncOp>())
       if (function.isPublic() && !function.isExternal() &&
           failed(pack(function)))
@@ -203,12 +203,13 @@ struct PackWorkspacePass : impl::PackWorkspaceBase<PackWorkspacePass> {
     function->setAttr("ropegrad.residual_bytes", b.getI64IntegerAttr(bytes));
   }
 
-  /// The offset of the calling thread's part of the workspace, made once per
-  /// parallel region.
-  Value threadOffset(omp::ParallelOp team, int64_t total, int64_t perThread) {
-    Value &offset = threadOffsets[team];
-    if (offset)
-      return offset;
+  /// The calling thread's part of the workspace, made once per parallel region:
+  /// what runs in it knows no size of the whole.
+  Value threadPart(omp::ParallelOp team, Value workspace, int64_t total,
+                   int64_t perThread) {
+    Value &part = threadParts[team];
+    if (part)
+      return part;
     Location loc = team.getLoc();
     OpBuilder b = OpBuilder::atBlockBegin(&team.getRegion().front());
     Value nowhere = arith::ConstantIndexOp::create(b, loc, 0);
@@ -219,9 +220,11 @@ struct PackWorkspacePass : impl::PackWorkspaceBase<PackWorkspacePass> {
     number = arith::IndexCastOp::create(b, loc, b.getIndexType(), number);
     Value size = arith::ConstantIndexOp::create(b, loc, perThread);
     Value start = arith::ConstantIndexOp::create(b, loc, total);
-    offset = arith::AddIOp::create(b, loc, start,
-                                   arith::MulIOp::create(b, loc, number, size));
-    return offset;
+    Value offset = arith::AddIOp::create(
+        b, loc, start, arith::MulIOp::create(b, loc, number, size));
+    auto bytes = MemRefType::get({ShapedType::kDynamic}, b.getI8Type());
+    part = memref::ViewOp::create(b, loc, bytes, workspace, offset, size);
+    return part;
   }
 
   void declareThreadNumber() {
@@ -245,27 +248,24 @@ struct PackWorkspacePass : impl::PackWorkspaceBase<PackWorkspacePass> {
                                        function.getLoc())))
       return failure();
     Value workspace = function.getArguments().back();
-    auto replace = [&](memref::AllocOp alloc, Value offset) {
+    auto replace = [&](const Slot &slot, Value memory) {
+      memref::AllocOp alloc = slot.alloc;
+      b.setInsertionPoint(alloc);
+      Value offset =
+          arith::ConstantIndexOp::create(b, alloc.getLoc(), slot.offset);
       Value view = memref::ViewOp::create(b, alloc.getLoc(), alloc.getType(),
-                                          workspace, offset, ValueRange{});
+                                          memory, offset, ValueRange{});
       alloc.replaceAllUsesWith(view);
       alloc.erase();
     };
-    for (const Slot &slot : shared) {
-      b.setInsertionPoint(slot.alloc);
-      replace(slot.alloc, arith::ConstantIndexOp::create(
-                              b, slot.alloc->getLoc(), slot.offset));
-    }
+    for (const Slot &slot : shared)
+      replace(slot, workspace);
     if (!perThread.empty())
       declareThreadNumber();
     for (const Slot &slot : perThread) {
       memref::AllocOp alloc = slot.alloc;
-      Value own = threadOffset(alloc->getParentOfType<omp::ParallelOp>(), total,
-                               perThreadTotal);
-      b.setInsertionPoint(alloc);
-      Value offset =
-          arith::ConstantIndexOp::create(b, alloc.getLoc(), slot.offset);
-      replace(alloc, arith::AddIOp::create(b, alloc.getLoc(), own, offset));
+      auto team = alloc->getParentOfType<omp::ParallelOp>();
+      replace(slot, threadPart(team, workspace, total, perThreadTotal));
     }
     function->setAttr("ropegrad.workspace_bytes", b.getI64IntegerAttr(total));
     function->setAttr("ropegrad.workspace_bytes_per_thread",
@@ -274,7 +274,7 @@ struct PackWorkspacePass : impl::PackWorkspaceBase<PackWorkspacePass> {
     return success();
   }
 
-  DenseMap<Operation *, Value> threadOffsets;
+  DenseMap<Operation *, Value> threadParts;
 };
 
 } // namespace

@@ -331,4 +331,23 @@ def PackWorkspace : Pass<"ropegrad-pack-workspace", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect"];
 }
 
+def OutlineUnits : Pass<"ropegrad-outline-units", "::mlir::ModuleOp"> {
+  let summary = "bodies of parallel loops to functions, equal ones to one";
+  let description = [{
+    Moves what one unit of an OpenMP loop does to a private function of the values
+    that it reads and of the loop's indices. Loops that do the same call the same
+    function: of a gradient and its two halves most is compiled once. Bodies of
+    several blocks stay where they are.
+
+    ```mlir
+    func.func @forward(...)  { ... omp.loop_nest (%i) : index = ... { A(%q, %o, %i) } ... }
+    func.func @gradient(...) { ... omp.loop_nest (%i) : index = ... { A(%r, %p, %i) } ... }
+      ==>
+    func.func @forward(...)  { ... omp.loop_nest (%i) : index = ... { func.call @unit(%q, %o, %i) } ... }
+    func.func @gradient(...) { ... omp.loop_nest (%i) : index = ... { func.call @unit(%r, %p, %i) } ... }
+    func.func private @unit(%q, %o, %i) { A(%q, %o, %i) }
+    ```
+  }];
+}
+
 #endif // ROPEGRAD_PASSES_TD

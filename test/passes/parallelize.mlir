@@ -20,9 +20,10 @@
 // PACKED: %[[N:.*]] = func.call @__kmpc_bound_thread_num(%{{.*}}) : (index) -> i32
 // PACKED: %[[J:.*]] = arith.index_cast %[[N]] : i32 to index
 // PACKED: arith.muli %[[J]], %{{.*}} : index
+// PACKED: %[[P:.*]] = memref.view %[[W]][%{{.*}}][%{{.*}}] : memref<131136xi8> to memref<?xi8>
 // PACKED: omp.wsloop
-// PACKED: memref.view %[[W]][%{{.*}}][] : memref<131136xi8> to memref<32xf32>
-// PACKED: memref.view %[[W]][%{{.*}}][] : memref<131136xi8> to memref<16xf32>
+// PACKED: memref.view %[[P]][%{{.*}}][] : memref<?xi8> to memref<32xf32>
+// PACKED: memref.view %[[P]][%{{.*}}][] : memref<?xi8> to memref<16xf32>
 // PACKED-NOT: memref.alloc
 func.func @f(%a: memref<8xf32>) {
   %c0 = arith.constant 0 : index

@@ -62,6 +62,7 @@
 // PASSES: IR Dump After FuseParallel
 // PASSES: IR Dump After Parallelize
 // PASSES: IR Dump After PackWorkspace
+// PASSES: IR Dump After OutlineUnits
 // PASSES: IR Dump After ConvertFuncToLLVMPass
 
 func.func @attention(%q: tensor<1x2x64x4xf32>, %k: tensor<1x1x64x4xf32>) -> tensor<1x2x64x4xf32> {
