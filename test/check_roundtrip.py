@@ -46,7 +46,7 @@ def main():
     after = passes(opt, stages[0][1])
     for name in ("Plan", "Differentiate", "ApproximateExp", "FuseKronecker",
                  "OutlineTiles", "Bufferize", "LowerTiles", "LowerFeatures",
-                 "LowerRows", "PackWorkspace", "ConvertFuncToLLVMPass"):
+                 "LowerRows", "PackWorkspace", "ConvertToLLVMPass"):
         if not any(re.match(rf"{name}\b", stage) for stage, _ in after):
             sys.exit(f"the pipeline did not print the IR after {name}")
     stages += after

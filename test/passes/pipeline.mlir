@@ -63,7 +63,7 @@
 // PASSES: IR Dump After Parallelize
 // PASSES: IR Dump After PackWorkspace
 // PASSES: IR Dump After OutlineUnits
-// PASSES: IR Dump After ConvertFuncToLLVMPass
+// PASSES: IR Dump After ConvertToLLVMPass
 
 func.func @attention(%q: tensor<1x2x64x4xf32>, %k: tensor<1x1x64x4xf32>) -> tensor<1x2x64x4xf32> {
   %0 = ropegrad.attention(%q, %k, %k) {radius = 0.5 : f64, route = #ropegrad.route<features>, scale = 0.25 : f64, tolerance = 0.01 : f64} : (tensor<1x2x64x4xf32>, tensor<1x1x64x4xf32>, tensor<1x1x64x4xf32>) -> tensor<1x2x64x4xf32>
