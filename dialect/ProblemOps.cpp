@@ -165,7 +165,8 @@ struct Checker {
   LogicalResult representable() {
     if (!element.isF32() && !element.isF64() && !element.isF16() &&
         !element.isBF16())
-      return op->emitOpError("expected elements f32 or f64, but got ")
+      return op->emitOpError(
+                 "expected elements f32, f64, bf16 or f16, but got ")
              << element;
     auto support = op->getAttrOfType<DenseI64ArrayAttr>("support");
     if (support && support.size() % 2 != 0)
@@ -305,7 +306,11 @@ LogicalResult LossOp::verify() {
   Checker c{*this, getProblem(), elementOf(getA1())};
   if (failed(verifyLoss(*this, c)))
     return failure();
-  return expectShape(*this, getLoss(), "loss", {}, c.element);
+  // A sum over everything: where storage has 16 bits, of what computes.
+  Type sum = c.element;
+  if (sum.isF16() || sum.isBF16())
+    sum = Float32Type::get(getContext());
+  return expectShape(*this, getLoss(), "loss", {}, sum);
 }
 
 LogicalResult LossVjpOp::verify() {

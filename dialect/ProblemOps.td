@@ -50,6 +50,9 @@ class RopeGrad_ProblemOp<string opMnemonic>
     | `route`, `degree`, `fit`, `sigma` | forced by the user; honoured by `ropegrad-plan` | chosen |
     | `plan` | written by `ropegrad-plan` | absent |
 
+    Elements are f32 or f64, or bf16 or f16, which are storage alone: what is
+    computed with them is f32.
+
     Constraints: (C1) d is even under rotary position; (C2) W is given exactly
     under general position, with shape (2n−1, s); (C3) window is given exactly
     under mask window and is ≥ 1; (C4) bound, radius, tolerance and scale are
@@ -114,7 +117,8 @@ def RopeGrad_LossOp : RopeGrad_ProblemOp<"loss"> {
     Q = A1 X1, K = A2 X2, V = A3 Y, O as in `ropegrad.attention`,
     loss = ½ ‖O − E‖_F² (paper, Definition 3.3).
 
-    A1, A2, A3: (n, c); X1, X2, Y: (c, d); E: (n, d); loss: a scalar.
+    A1, A2, A3: (n, c); X1, X2, Y: (c, d); E: (n, d); loss: a scalar, of f32
+    where the arrays are of bf16 or f16.
 
     ```mlir
     %loss = ropegrad.loss(%A1, %A2, %A3, %X1, %X2, %Y, %E) {scale = 2.5e-1 : f64} : (tensor<64x4xf32>, tensor<64x4xf32>, tensor<64x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>, tensor<64x4xf32>) -> tensor<f32>

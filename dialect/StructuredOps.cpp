@@ -10,6 +10,8 @@
 
 #include "dialect/RopeGrad.h"
 
+#include "mlir/IR/TypeUtilities.h"
+
 #include <algorithm>
 #include <limits>
 
@@ -148,6 +150,7 @@ bool isPositive(const APFloat &value) {
   }
 ROPEGRAD_EFFECTS(RotateOp)
 ROPEGRAD_EFFECTS(AppendColumnOp)
+ROPEGRAD_EFFECTS(ConvertOp)
 ROPEGRAD_EFFECTS(GuardOp)
 ROPEGRAD_EFFECTS(RequirePositiveOp)
 ROPEGRAD_EFFECTS(AccumulateOp)
@@ -181,6 +184,20 @@ LogicalResult AppendColumnOp::verify() {
     return failure();
   ++shape[3];
   return expectShape(*this, getOuts()[0], "Y", shape);
+}
+
+LogicalResult ConvertOp::verify() {
+  if (failed(expectCounts(*this, 1, 1)) || failed(expectTied(*this)) ||
+      failed(expectShape(*this, getOuts()[0], "y", shapeOf(getIns()[0]))))
+    return failure();
+  Type from = getElementTypeOrSelf(getIns()[0].getType());
+  Type to = getElementTypeOrSelf(getOuts()[0].getType());
+  auto isStorage = [](Type type) { return type.isBF16() || type.isF16(); };
+  if ((isStorage(from) && to.isF32()) || (from.isF32() && isStorage(to)))
+    return success();
+  return emitOpError("expected bf16 or f16 on one side and f32 on the other, "
+                     "but got ")
+         << from << " and " << to;
 }
 
 LogicalResult GuardOp::verify() {

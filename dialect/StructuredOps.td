@@ -66,6 +66,25 @@ def RopeGrad_AppendColumnOp : RopeGrad_MapOp<"append_column"> {
                        DefaultValuedAttr<F64Attr, "1.0">:$scale);
 }
 
+def RopeGrad_ConvertOp : RopeGrad_MapOp<"convert"> {
+  let summary = "every element in the other width: storage to f32, or back";
+  let description = [{
+    y = x, from bf16 or f16 to f32, which holds every one of their numbers, or
+    from f32 to the nearest bf16 or f16, ties to even; what is too large becomes
+    an infinity, nan stays nan. The one place where a kernel of 16-bit storage
+    meets it: all arithmetic is in f32.
+
+    (C1) one input and one output of the same shape; (C2) one has elements of
+    bf16 or f16, the other of f32. Arrays of rank 3 and 4 have one row per
+    position in dimension 2.
+
+    ```mlir
+    %y = ropegrad.convert ins(%x : tensor<1x2x64x4xbf16>) outs(%e : tensor<1x2x64x4xf32>) -> tensor<1x2x64x4xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<RopeGrad_Tall>:$ins, Variadic<RopeGrad_Tall>:$outs);
+}
+
 def RopeGrad_GuardOp : RopeGrad_MapOp<"guard"> {
   let summary = "go on only if the logit radius is within the proved interval";
   let description = [{

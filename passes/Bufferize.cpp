@@ -160,6 +160,7 @@ void registerBufferization(DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, RopeGradDialect *) {
     RotateOp::attachInterface<Model<RotateOp>>(*context);
     AppendColumnOp::attachInterface<Model<AppendColumnOp>>(*context);
+    ConvertOp::attachInterface<Model<ConvertOp>>(*context);
     GuardOp::attachInterface<Model<GuardOp>>(*context);
     RequirePositiveOp::attachInterface<Model<RequirePositiveOp>>(*context);
     AccumulateOp::attachInterface<Model<AccumulateOp>>(*context);

@@ -83,7 +83,14 @@ double argumentElements(const Problem &p) {
   return total;
 }
 
+/// Of what a kernel computes with.
 double elementBytes(const Problem &p) { return p.dtype == DType::F64 ? 8 : 4; }
+
+/// Of the caller's arrays.
+double storageBytes(const Problem &p) {
+  bool isHalf = p.dtype == DType::BF16 || p.dtype == DType::F16;
+  return isHalf ? 2 : elementBytes(p);
+}
 
 } // namespace
 
@@ -111,7 +118,7 @@ double CostModel::featuresFlops(const Problem &p, unsigned degree) {
 double CostModel::exactBytes(const Problem &p) {
   double tall =
       allHeads(p) * static_cast<double>(p.n) * static_cast<double>(p.d);
-  return elementBytes(p) * (argumentElements(p) + 8 * tall);
+  return storageBytes(p) * argumentElements(p) + elementBytes(p) * 8 * tall;
 }
 
 double CostModel::featuresBytes(const Problem &p, unsigned degree) {

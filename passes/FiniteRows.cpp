@@ -18,7 +18,7 @@ using namespace mlir::ropegrad;
 
 namespace {
 
-/// Numbers that are 0 where all is well.
+/// Numbers of f32 that are 0 where all is well.
 struct Marks {
   Value buffer, count;
 };
@@ -30,26 +30,27 @@ public:
              int64_t vectorBits)
       : e(b, op.getLoc(), cast<FloatType>(getElementTypeOrSelf(output)),
           vectorBits),
-        op(op), output(output) {}
+        marks(b, op.getLoc(), b.getF32Type(), vectorBits), op(op),
+        output(output) {}
 
   /// Whether the array has one row per position.
   bool hasRows() const { return marked(kStridesAttr) || marked(kRowsAttr); }
   FailureOr<Marks> scanRows();
   Marks scanArray();
-  Value isClear(const Marks &marks);
+  Value isClear(const Marks &found);
 
 private:
   bool marked(StringRef attribute) const {
     auto function = cast<func::FuncOp>(op->getParentOp());
     return function.getArgAttr(output.getArgNumber(), attribute) != nullptr;
   }
-  Value elements();
   Value bits(uint64_t value, int64_t size);
   Value overflows(Value buffer, Value at, int64_t size);
   func::FuncOp kernel(int64_t width);
   Value emitKernel(ValueRange a, int64_t width);
 
   Emitter e;
+  Emitter marks; ///< numbers that say what was found
   func::ReturnOp op;
   BlockArgument output;
 };
@@ -66,9 +67,9 @@ Value FiniteScan::bits(uint64_t value, int64_t size) {
 /// Integers whose sign says that an element's exponent is all ones: the least
 /// normal number, added to the magnitude, carries into the sign.
 Value FiniteScan::overflows(Value buffer, Value at, int64_t size) {
-  bool isDouble = e.element.isF64();
-  Value mask = bits(isDouble ? ~0ull >> 1 : ~0u >> 1, size);
-  Value one = bits(isDouble ? 1ull << 52 : 1ull << 23, size);
+  unsigned width = e.element.getWidth();
+  Value mask = bits(~0ull >> (65 - width), size);
+  Value one = bits(1ull << (e.element.getFPMantissaWidth() - 1), size);
   Value magnitude =
       arith::AndIOp::create(e.b, e.loc,
                             arith::BitcastOp::create(e.b, e.loc, mask.getType(),
@@ -121,16 +122,18 @@ Value FiniteScan::emitKernel(ValueRange a, int64_t width) {
 }
 
 func::FuncOp FiniteScan::kernel(int64_t width) {
-  Type buffer = e.bufferType(), index = e.b.getIndexType();
-  std::string name =
-      ("not_finite_" + Twine(width) + "_f" + Twine(e.element.getWidth())).str();
-  return e.kernel(op, name, {buffer, index, index, index, buffer, index},
-                  [&](Emitter &, ValueRange a) {
-                    Value found = emitKernel(a, width);
-                    Value mark = arith::SelectOp::create(
-                        e.b, e.loc, found, e.scalar(1.0), e.scalar(0.0));
-                    e.store(mark, a[4], a[5]);
-                  });
+  Type index = e.b.getIndexType();
+  std::string name = "not_finite_" + std::to_string(width) + "_";
+  llvm::raw_string_ostream(name) << e.element;
+  return e.kernel(
+      op, name,
+      {e.bufferType(), index, index, index, marks.bufferType(), index},
+      [&](Emitter &, ValueRange a) {
+        Value found = emitKernel(a, width);
+        Value mark = arith::SelectOp::create(
+            e.b, e.loc, found, marks.scalar(1.0), marks.scalar(0.0));
+        e.store(mark, a[4], a[5]);
+      });
 }
 
 FailureOr<Marks> FiniteScan::scanRows() {
@@ -139,45 +142,30 @@ FailureOr<Marks> FiniteScan::scanRows() {
   if (failed(rows))
     return failure();
   RowSpace space = rowSpace(e, op, tall);
-  Value marks = e.scratch(space.maxUnits());
+  Value found = marks.scratch(space.maxUnits());
   func::FuncOp function = kernel(rows->width);
   forRows(e, space, [&](const RowUnit &unit) {
     e.call(function, {rows->buffer, rows->at(e, unit), rows->rowStride,
-                      unit.count, marks, unit.index});
+                      unit.count, found, unit.index});
   });
-  return Marks{marks, unitsOf(e, space)};
-}
-
-/// Elements of a small array in this call: tables of the relative position have
-/// 2n − 1 columns or rows, and are contiguous in any case.
-Value FiniteScan::elements() {
-  auto type = cast<MemRefType>(output.getType());
-  auto function = cast<func::FuncOp>(op->getParentOp());
-  auto name = function.getArgAttrOfType<StringAttr>(output.getArgNumber(),
-                                                    "ropegrad.name");
-  int64_t all = type.getNumElements();
-  if (!name || (name.getValue() != "dW" && name.getValue() != "dbias"))
-    return e.index(all);
-  int64_t diagonals = type.getDimSize(name.getValue() == "dW" ? 0 : 1);
-  Value n = sizeOfCall(e, op, "n", (diagonals + 1) / 2);
-  return e.mul(e.sub(e.mul(n, 2), 1), all / diagonals);
+  return Marks{found, unitsOf(e, space)};
 }
 
 Marks FiniteScan::scanArray() {
-  Value marks = e.scratch(1), zero = e.index(0), one = e.index(1);
-  e.call(kernel(/*width=*/1),
-         {e.flat(output), zero, one, elements(), marks, zero});
-  return {marks, one};
+  Value found = marks.scratch(1), zero = e.index(0), one = e.index(1);
+  e.call(kernel(/*width=*/1), {e.flat(output), zero, one,
+                               elementsOfCall(e, op, output), found, zero});
+  return {found, one};
 }
 
-Value FiniteScan::isClear(const Marks &marks) {
+Value FiniteScan::isClear(const Marks &found) {
   Value yes = arith::ConstantOp::create(e.b, e.loc, e.b.getBoolAttr(true));
   return e
-      .loop(e.index(0), marks.count, 1, yes,
+      .loop(e.index(0), found.count, 1, yes,
             [&](Value i, ValueRange state) -> SmallVector<Value> {
-              Value clear =
-                  arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::OEQ,
-                                        e.load(marks.buffer, i), e.scalar(0.0));
+              Value clear = arith::CmpFOp::create(
+                  e.b, e.loc, arith::CmpFPredicate::OEQ,
+                  e.load(found.buffer, i), marks.scalar(0.0));
               return {arith::AndIOp::create(e.b, e.loc, state[0], clear)};
             })
       .front();

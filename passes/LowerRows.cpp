@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// ropegrad-lower-rows: rotate, append_column, guard, require_positive,
+// ropegrad-lower-rows: rotate, append_column, convert, guard, require_positive,
 // position_table and linalg ops over rows to parallel loops of vector code.
 //
 //===----------------------------------------------------------------------===//
@@ -128,7 +128,7 @@ struct LowerRows : mlir::ropegrad::impl::LowerRowsBase<LowerRows> {
     SmallVector<Operation *> ops;
     getOperation().walk([&](Operation *op) {
       auto structured = dyn_cast<linalg::LinalgOp>(op);
-      if (isa<RotateOp, AppendColumnOp, GuardOp, RequirePositiveOp,
+      if (isa<RotateOp, AppendColumnOp, ConvertOp, GuardOp, RequirePositiveOp,
               PositionTableOp, linalg::MatmulOp>(op) ||
           (structured && isElementwiseOfRows(structured, buffers)))
         ops.push_back(op);
@@ -145,10 +145,15 @@ struct LowerRows : mlir::ropegrad::impl::LowerRowsBase<LowerRows> {
   LogicalResult lower(Operation *op, const RowBuffers &buffers) {
     auto structured = dyn_cast<linalg::LinalgOp>(op);
     bool isElementwise = structured && !isa<linalg::MatmulOp>(op);
+    bool isConvert = isa<ConvertOp>(op);
     if (failed(expectTopLevel(op)) ||
-        (!isElementwise && failed(checkOperands(op))))
+        (!isElementwise && !isConvert && failed(checkOperands(op))))
       return failure();
     OpBuilder builder(op);
+    if (isConvert) {
+      Emitter e(builder, op->getLoc(), builder.getF32Type(), vectorBits);
+      return lowerConvert(e, cast<ConvertOp>(op));
+    }
     Emitter e(builder, op->getLoc(), elementOf(op), vectorBits);
     if (isElementwise)
       return lowerElementwise(e, structured, buffers);

@@ -34,6 +34,24 @@ def Plan : Pass<"ropegrad-plan", "::mlir::ModuleOp"> {
   ];
 }
 
+def WidenStorage : Pass<"ropegrad-widen-storage", "::mlir::ModuleOp"> {
+  let summary = "problems on bf16 or f16 to problems on f32";
+  let description = [{
+    16-bit types are storage: every operand of a level-1 op is converted to f32
+    once, every result back once. What the ops say, their plan included, stays.
+
+    ```mlir
+    %O = ropegrad.attention(%Q, %K, %V) ... : (tensor<1x1x64x4xbf16>, ...) -> tensor<1x1x64x4xbf16>
+      ==>
+    %q = ropegrad.convert ins(%Q : tensor<1x1x64x4xbf16>) outs(...) -> tensor<1x1x64x4xf32>
+    ...
+    %o = ropegrad.attention(%q, %k, %v) ... : (tensor<1x1x64x4xf32>, ...) -> tensor<1x1x64x4xf32>
+    %O = ropegrad.convert ins(%o : tensor<1x1x64x4xf32>) outs(...) -> tensor<1x1x64x4xbf16>
+    ```
+  }];
+  let dependentDialects = ["::mlir::ropegrad::RopeGradDialect", "::mlir::tensor::TensorDialect"];
+}
+
 def Differentiate : Pass<"ropegrad-differentiate", "::mlir::ModuleOp"> {
   let summary = "level 1 to level 2: the closed-form loss and gradient on implicit matrices";
   let description = [{
@@ -235,13 +253,17 @@ def LowerFeatures : KernelPass<"ropegrad-lower-features"> {
 def LowerRows : KernelPass<"ropegrad-lower-rows"> {
   let summary = "row-wise ops and small products to parallel loops of vector code";
   let description = [{
-    Lowers `rotate`, `append_column`, `guard`, `require_positive`,
+    Lowers `rotate`, `append_column`, `convert`, `guard`, `require_positive`,
     `position_table`, `linalg.matmul` (plain or transposed) and elementwise linalg
     ops and sums over rows on buffers. Work over rows becomes `scf.parallel` over
     batch entries, heads and chunks of rows; what a later step needs of all rows
     passes through one number or one small matrix per unit, combined in their
     order. A call of fewer rows than the types say (`ropegrad-runtime-sizes`)
     touches its own rows only.
+
+    `convert` from and to bf16 is integer arithmetic on every target; that of f16
+    is so below 256 bits, and otherwise left to the F16C instructions, which every
+    processor with AVX2 has.
 
     Functions return a status: 0, 1 as soon as a radius exceeds its limit, 4 where
     an output (an argument with `ropegrad.output`) is not finite, 5 where a row sum

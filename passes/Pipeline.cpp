@@ -33,6 +33,7 @@ void buildAlgebra(OpPassManager &manager, const PipelineOptions &options) {
   plan.vectorBits = options.vectorBits;
   plan.calibration = options.calibration;
   manager.addPass(createPlan(plan));
+  manager.addPass(createWidenStorage());
   manager.addPass(createDifferentiate());
   tidy(manager);
   manager.addPass(createApproximateExp());
@@ -118,7 +119,7 @@ void registerPipeline() {
   // PassPipelineRegistration has no way to refuse an option's value.
   registerPassPipeline(
       "ropegrad-pipeline",
-      "from problems to the LLVM dialect: plan, differentiate, "
+      "from problems to the LLVM dialect: plan, widen-storage, differentiate, "
       "approximate-exp, fuse-kronecker, outline-tiles, split-gradient, "
       "bufferize, runtime-sizes, lower-rows, lower-tiles, lower-features, "
       "fuse-parallel, parallelize, pack-workspace, outline-units, conversions "

@@ -38,6 +38,11 @@ static SmallVector<Value> rowOperands(Operation *op) {
       .Case([](GuardOp guard) {
         return SmallVector<Value>(guard.getOuts().drop_front());
       })
+      .Case([](ConvertOp convert) {
+        return convertsRows(convert)
+                   ? SmallVector<Value>(convert->getOperands())
+                   : SmallVector<Value>();
+      })
       .Case<AccumulateOp, KroneckerFeaturesOp>(
           [](auto sum) { return SmallVector<Value>(sum.getIns()); })
       .Case([](ExpandOp expand) -> SmallVector<Value> {
@@ -55,12 +60,18 @@ static SmallVector<Value> rowOperands(Operation *op) {
       .Default([](Operation *) { return SmallVector<Value>(); });
 }
 
-/// The operands of an op of this dialect whose dimension 2 counts monomials.
-static SmallVector<Value> monomialOperands(Operation *op) {
+/// The operands of an op of this dialect that it needs as a whole: dimension 2
+/// counts monomials, or none counts positions.
+static SmallVector<Value> wholeOperands(Operation *op) {
   return llvm::TypeSwitch<Operation *, SmallVector<Value>>(op)
       .Case([](AccumulateOp sum) { return SmallVector<Value>(sum.getOuts()); })
       .Case<ExpandOp, ReverseOp>([](auto product) -> SmallVector<Value> {
         return {product.getIns()[1]};
+      })
+      .Case([](ConvertOp convert) {
+        return convertsRows(convert)
+                   ? SmallVector<Value>()
+                   : SmallVector<Value>(convert->getOperands());
       })
       .Default([](Operation *) { return SmallVector<Value>(); });
 }
@@ -83,7 +94,7 @@ RowBuffers::RowBuffers(ModuleOp module) {
       addArguments(function);
     for (Value operand : rowOperands(op))
       rows.insert(rootOf(operand));
-    for (Value operand : monomialOperands(op))
+    for (Value operand : wholeOperands(op))
       whole.insert(rootOf(operand));
     if (auto structured = dyn_cast<linalg::LinalgOp>(op))
       ops.push_back(structured);
@@ -211,4 +222,25 @@ Value mlir::ropegrad::sizeOfCall(Emitter &e, Operation *op, StringRef size,
       return argument;
   }
   return e.index(otherwise);
+}
+
+Value mlir::ropegrad::elementsOfCall(Emitter &e, Operation *op, Value array) {
+  auto type = cast<MemRefType>(array.getType());
+  int64_t all = type.getNumElements();
+  auto argument = dyn_cast<BlockArgument>(array);
+  auto function =
+      argument ? dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp())
+               : func::FuncOp();
+  auto attribute = function ? function.getArgAttrOfType<StringAttr>(
+                                  argument.getArgNumber(), "ropegrad.name")
+                            : StringAttr();
+  StringRef name = attribute ? attribute.getValue() : StringRef();
+  name.consume_front("d");
+  if (name != "W" && name != "bias")
+    return e.index(all);
+  // W has the diagonals in rows, a bias in columns.
+  int64_t diagonals =
+      name == "W" ? type.getShape().front() : type.getShape().back();
+  Value n = sizeOfCall(e, op, "n", (diagonals + 1) / 2);
+  return e.mul(e.sub(e.mul(n, 2), 1), all / diagonals);
 }

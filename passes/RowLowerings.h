@@ -5,8 +5,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Which buffers hold one row per position, and one function per op that the
-// pass lowers. Operands of the ops of this dialect have been checked: static
-// contiguous buffers of one element type, f32 or f64.
+// pass lowers. Operands of the ops of this dialect but convert have been
+// checked: static contiguous buffers of one element type, f32 or f64.
 //
 //===----------------------------------------------------------------------===//
 
@@ -57,12 +57,22 @@ std::optional<int64_t> constantIndex(Value value);
 /// The argument `batch` or `n` of the function around `op`, or `otherwise`.
 Value sizeOfCall(Emitter &e, Operation *op, StringRef size, int64_t otherwise);
 
+/// How many elements an array of the caller without rows has in this call: all,
+/// but tables of the relative position end with its 2n − 1 diagonals. Other
+/// buffers have all of theirs.
+Value elementsOfCall(Emitter &e, Operation *op, Value array);
+
+/// Whether the arrays have one row per position: those of rank 3 and 4, and the
+/// caller's that say so.
+bool convertsRows(ConvertOp op);
+
 /// Units of rows in this call.
 Value unitsOf(Emitter &e, const RowSpace &space);
 
 /// Each emits code at the op's place; the caller erases the op.
 LogicalResult lowerRotate(Emitter &e, RotateOp op);
 LogicalResult lowerAppendColumn(Emitter &e, AppendColumnOp op);
+LogicalResult lowerConvert(Emitter &e, ConvertOp op);
 LogicalResult lowerPositionTable(Emitter &e, PositionTableOp op);
 LogicalResult lowerMatmul(Emitter &e, linalg::MatmulOp op,
                           const RowBuffers &buffers);

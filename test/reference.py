@@ -353,51 +353,65 @@ def errors(want, sizes, got):
 
 # -- Random problems ----------------------------------------------------------
 
-def as_f32(x):
-    """Values that every dtype from f32 on holds exactly."""
-    return np.asarray(x).astype(np.float32).astype(np.float64)
+# Of the 16-bit dtypes: bits of the mantissa, the leading one included, and the
+# exponent e of the smallest normal number, 2^(e-1).
+HALVES = {"bf16": (8, -125), "f16": (11, -13)}
+
+
+def rounded(x, dtype="f32"):
+    """The nearest values (ties to even) that dtype holds, in float64. Those of
+    f32 are such that every dtype from f32 on holds them."""
+    x = np.asarray(x, np.float64)
+    if dtype not in HALVES:
+        return x.astype(np.float32).astype(np.float64)
+    bits, least = HALVES[dtype]
+    place = np.ldexp(1.0, np.maximum(np.frexp(x)[1], least) - bits)
+    return np.rint(x / place) * place
 
 
 def make_problem(n, d, entry="loss-gradient", channels=0, batch=1, heads=1,
                  kv_heads=0, bound=1.0, scale=0.0, position="rotary",
                  layout="interleaved", base=10000.0, mask="none", window=0,
                  alibi=0.0, bias=False, bias_per_head=False, similarity=None,
-                 dist="uniform", seed=0, radius=None, tolerance=None, wrt=None):
-    """Returns (problem, arrays): random inputs of which Q, K and V (or A1 X1,
-    A2 X2, A3 Y) have entries up to `bound`. With radius, Q and K are scaled
+                 dist="uniform", seed=0, radius=None, tolerance=None, wrt=None,
+                 dtype="f32"):
+    """Returns (problem, arrays): random inputs, rounded to `dtype` (f32, bf16
+    or f16), of which Q, K and V (or A1 X1, A2 X2, A3 Y) have entries up to
+    `bound`. With radius, Q and K are scaled
     down until scale * max |Q_i| max |K_j| <= radius, over all heads."""
     rng = np.random.default_rng(seed)
     draw = DISTRIBUTIONS[dist]
+    hold = lambda x: rounded(x, dtype)
     problem = {"entry": entry, "n": n, "d": d, "scale": scale or 1.0 / d,
                "position": position, "base": base, "layout": layout,
-               "mask": mask, "window": window, "alibi": alibi, "dtype": "f32"}
+               "mask": mask, "window": window, "alibi": alibi, "dtype": dtype}
     if entry == "loss-gradient":
         c = problem["channels"] = channels or d
-        arrays = {k: as_f32(draw(rng, n, c)) for k in ("A1", "A2", "A3")}
-        arrays["E"] = as_f32(draw(rng, n, d))
+        arrays = {k: hold(draw(rng, n, c)) for k in ("A1", "A2", "A3")}
+        arrays["E"] = hold(draw(rng, n, d))
         for A, X in (("A1", "X1"), ("A2", "X2"), ("A3", "Y")):
             # Near a multiple of an orthogonal matrix: Q is as spread as A1.
             wide = max(c, d)
             x = np.linalg.qr(rng.normal(size=(wide, wide)))[0][:c, :d]
-            arrays[X] = as_f32(x * bound / np.abs(arrays[A] @ x).max())
+            arrays[X] = hold(x * bound / np.abs(arrays[A] @ x).max())
     else:
         kv_heads = kv_heads or heads
         problem.update(batch=batch, heads=heads, kv_heads=kv_heads)
         arrays = {}
         for name, count in (("Q", heads), ("K", kv_heads), ("V", kv_heads)):
             x = draw(rng, batch, count, n, d)
-            arrays[name] = as_f32(x * bound / np.abs(x).max())
-        arrays["dO"] = as_f32(draw(rng, batch, heads, n, d))
+            arrays[name] = hold(x * bound / np.abs(x).max())
+        arrays["dO"] = hold(draw(rng, batch, heads, n, d))
     if position == "general":
         problem["support"] = ([[a, a] for a in range(d)]
                               + [[a, (a + 1) % d] for a in range(d)])
-        arrays["W"] = as_f32(rng.uniform(-1, 1,
-                                         (2 * n - 1, len(problem["support"]))))
+        arrays["W"] = hold(rng.uniform(-1, 1,
+                                       (2 * n - 1, len(problem["support"]))))
     if bias:
         problem["bias"] = "learned"
         shape = (heads, 2 * n - 1) if bias_per_head else (2 * n - 1,)
         fall = -.3 * np.log1p(np.abs(np.arange(-(n - 1), n)))
-        arrays["bias"] = as_f32(fall + .1 * rng.normal(size=shape))
+        arrays["bias"] = hold(fall + .1 * rng.normal(size=shape))
     if similarity:
         problem["similarity"] = list(similarity)
     if radius:
@@ -423,9 +437,12 @@ def limit_radius(problem, arrays, radius):
     else:
         names, Q, K = ("Q", "K"), arrays["Q"], arrays["K"]
     found = problem["scale"] * longest(Q) * longest(K)
+    if problem["dtype"] in HALVES:  # rounding may make a row longer
+        radius /= (1 + 2.0 ** -HALVES[problem["dtype"]][0]) ** 2
     if found > radius:
         for name in names:
-            arrays[name] = as_f32(arrays[name] * np.sqrt(radius / found))
+            arrays[name] = rounded(arrays[name] * np.sqrt(radius / found),
+                                   problem["dtype"])
 
 
 # -- Files --------------------------------------------------------------------
@@ -511,7 +528,8 @@ def main():
     for flag, choices in (("entry", INPUTS), ("dist", DISTRIBUTIONS),
                           ("position", ("rotary", "general", "none")),
                           ("layout", ("interleaved", "half")),
-                          ("mask", ("none", "causal", "window"))):
+                          ("mask", ("none", "causal", "window")),
+                          ("dtype", ("f32", *HALVES))):
         make.add_argument("--" + flag, choices=tuple(choices))
     for flag in ("alibi", "similarity", "wrt"):
         make.add_argument("--" + flag, help="one, or several with commas")

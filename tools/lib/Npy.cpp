@@ -117,14 +117,93 @@ std::string NpyReader::open(const std::string &path) {
   return "";
 }
 
-static double halfToDouble(uint16_t bits) {
-  int exponent = bits >> 10 & 31;
-  double mantissa = bits & 1023;
-  double value = exponent == 0   ? std::ldexp(mantissa, -24)
-                 : exponent < 31 ? std::ldexp(mantissa + 1024.0, exponent - 25)
-                 : mantissa == 0 ? HUGE_VAL
-                                 : std::nan("");
-  return bits & 0x8000 ? -value : value;
+namespace {
+/// A 16-bit format: sign, exponent, mantissa, as IEEE 754 interprets them.
+struct Half {
+  int mantissaBits, exponentBits;
+
+  int bias() const { return (1 << (exponentBits - 1)) - 1; }
+  int infinity() const { return ((1 << exponentBits) - 1) << mantissaBits; }
+
+  double decode(uint16_t bits) const {
+    int exponent = (bits & 0x7fff) >> mantissaBits;
+    int mantissa = bits & ((1 << mantissaBits) - 1);
+    double value = std::nan("");
+    if ((bits & 0x7fff) < infinity()) // subnormal numbers have no leading one
+      value = std::ldexp(mantissa + (exponent ? 1 << mantissaBits : 0),
+                         std::max(exponent, 1) - bias() - mantissaBits);
+    else if (mantissa == 0)
+      value = HUGE_VAL;
+    return bits & 0x8000 ? -value : value;
+  }
+
+  uint16_t encode(long double value) const {
+    uint16_t sign = std::signbit(value) ? 0x8000 : 0;
+    if (std::isnan(value))
+      return sign | infinity() | 1 << (mantissaBits - 1);
+    int exponent = infinity() >> mantissaBits; // far above any other
+    if (std::isfinite(value))
+      (void)std::frexp(value, &exponent); // in [2^(exponent-1), 2^exponent)
+    // In units of the last place, rounded to even by the default mode. A
+    // mantissa that becomes 2 carries into the exponent, and the largest
+    // exponent is that of infinity.
+    exponent = std::max(exponent - 1, 1 - bias());
+    if (exponent > bias())
+      return sign | infinity();
+    long double units =
+        std::nearbyint(std::ldexp(std::fabs(value), mantissaBits - exponent));
+    int scaled =
+        static_cast<int>(units) + ((exponent + bias() - 1) << mantissaBits);
+    return sign | scaled;
+  }
+};
+} // namespace
+
+static constexpr Half kF16{10, 5}, kBF16{7, 8};
+
+const char *ropegrad::toString(FloatType type) {
+  switch (type) {
+  case FloatType::F32:
+    return "f32";
+  case FloatType::F64:
+    return "f64";
+  case FloatType::BF16:
+    return "bf16";
+  case FloatType::F16:
+    return "f16";
+  }
+  return "";
+}
+
+double FloatArray::get(int64_t index) const {
+  switch (type) {
+  case FloatType::F32:
+    return static_cast<const float *>(data)[index];
+  case FloatType::F64:
+    return static_cast<const double *>(data)[index];
+  case FloatType::BF16:
+    return kBF16.decode(static_cast<const uint16_t *>(data)[index]);
+  case FloatType::F16:
+    return kF16.decode(static_cast<const uint16_t *>(data)[index]);
+  }
+  return 0;
+}
+
+void FloatArray::set(int64_t index, long double value) {
+  switch (type) {
+  case FloatType::F32:
+    static_cast<float *>(data)[index] = static_cast<float>(value);
+    break;
+  case FloatType::F64:
+    static_cast<double *>(data)[index] = static_cast<double>(value);
+    break;
+  case FloatType::BF16:
+    static_cast<uint16_t *>(data)[index] = kBF16.encode(value);
+    break;
+  case FloatType::F16:
+    static_cast<uint16_t *>(data)[index] = kF16.encode(value);
+    break;
+  }
 }
 
 /// The value of one element: x87's extended type holds every other one, so
@@ -138,7 +217,7 @@ static long double decode(const unsigned char *raw, const NpyHeader &header) {
   case 2: {
     uint16_t bits;
     std::memcpy(&bits, bytes, sizeof(bits));
-    return halfToDouble(bits);
+    return kF16.decode(bits);
   }
   case 4: {
     float value;
@@ -193,15 +272,6 @@ static std::string indexText(const Shape &shape, int64_t offset) {
   return "[" + text;
 }
 
-/// Rounds `value` into element `offset` of `to`; false if it is not finite
-/// then.
-template <typename T>
-static bool store(long double value, int64_t offset, void *to) {
-  T rounded = static_cast<T>(value);
-  static_cast<T *>(to)[offset] = rounded;
-  return std::isfinite(rounded);
-}
-
 static std::string notFinite(long double value, FloatType type,
                              const std::string &index) {
   if (!std::isfinite(value))
@@ -212,15 +282,15 @@ static std::string notFinite(long double value, FloatType type,
            " at index " + index;
   char text[40];
   std::snprintf(text, sizeof(text), "%.6Lg", value);
-  return std::string("expected numbers in the range of ") +
-         (type == FloatType::F32 ? "f32" : "f64") + ", but got " + text +
-         " at index " + index;
+  return std::string("expected numbers in the range of ") + toString(type) +
+         ", but got " + text + " at index " + index;
 }
 
 std::string NpyReader::read(FloatType type, void *to) {
   const int64_t count = elementCount(header.shape);
   const size_t width = header.width, chunk = size_t(1) << 14;
   std::vector<unsigned char> raw(chunk * width);
+  FloatArray array(type, to);
   FortranWalk walk(header.shape);
   for (int64_t done = 0; done < count;) {
     size_t some = std::min<uint64_t>(chunk, count - done);
@@ -229,8 +299,8 @@ std::string NpyReader::read(FloatType type, void *to) {
     for (size_t i = 0; i < some; ++i, ++done) {
       int64_t offset = header.fortranOrder ? walk.offset() : done;
       long double value = decode(&raw[i * width], header);
-      if (!(type == FloatType::F32 ? store<float>(value, offset, to)
-                                   : store<double>(value, offset, to)))
+      array.set(offset, value);
+      if (!std::isfinite(array.get(offset)))
         return notFinite(value, type, indexText(header.shape, offset));
       if (header.fortranOrder)
         walk.advance();
@@ -241,6 +311,15 @@ std::string NpyReader::read(FloatType type, void *to) {
 
 std::string ropegrad::writeNpy(const std::string &path, FloatType type,
                                const Shape &shape, const void *data) {
+  std::vector<float> singles;
+  if (sizeInBytes(type) == 2) {
+    singles.resize(elementCount(shape));
+    const FloatArray halves(type, const_cast<void *>(data));
+    for (size_t i = 0; i < singles.size(); ++i)
+      singles[i] = static_cast<float>(halves.get(i));
+    type = FloatType::F32;
+    data = singles.data();
+  }
   std::string text =
       std::string("{'descr': '") + (type == FloatType::F32 ? "<f4" : "<f8") +
       "', 'fortran_order': False, 'shape': " + toString(shape) + ", }";

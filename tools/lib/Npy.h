@@ -5,7 +5,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Reads real floating-point .npy files of any width, byte order and memory
-// order into contiguous row-major f32 or f64 arrays, and writes such arrays.
+// order into contiguous row-major arrays of f32, f64, bf16 or f16, and writes
+// such arrays, those of 16 bits as f32: NumPy has no bf16.
 //
 //===----------------------------------------------------------------------===//
 
@@ -21,11 +22,30 @@
 namespace ropegrad {
 
 /// The type of an array in memory.
-enum class FloatType { F32, F64 };
+enum class FloatType { F32, F64, BF16, F16 };
+
+/// "f32", "f64", "bf16" or "f16".
+const char *toString(FloatType type);
 
 inline unsigned sizeInBytes(FloatType type) {
-  return type == FloatType::F32 ? 4 : 8;
+  return type == FloatType::F64 ? 8 : type == FloatType::F32 ? 4 : 2;
 }
+
+/// The numbers of an array of any type: bf16 and f16 are bits in memory.
+class FloatArray {
+public:
+  FloatArray(FloatType type, void *data) : type(type), data(data) {}
+
+  /// Exact.
+  double get(int64_t index) const;
+  /// Rounds `value` once: to nearest, ties to even; what is too large becomes
+  /// infinite, nan stays nan.
+  void set(int64_t index, long double value);
+
+private:
+  FloatType type;
+  void *data;
+};
 
 using Shape = std::vector<int64_t>;
 
@@ -58,7 +78,8 @@ public:
 
   const Shape &shape() const { return header.shape; }
 
-  /// Reads all elements in row-major order, rounded to `type`, to `to`, which
+  /// Reads all elements in row-major order, rounded to `type` (to nearest, ties
+  /// to even), to `to`, which
   /// has room for elementCount(shape()) of them. It is an error if an element
   /// is nan or infinite, or becomes so by rounding. Returns an error or "".
   /// Call it once, after open().
@@ -75,7 +96,8 @@ private:
 };
 
 /// Writes a row-major array as .npy version 1, little-endian, C order; a scalar
-/// has shape (). Returns an error or ""; on error the file may be incomplete.
+/// has shape (); bf16 and f16 are written as f32, which holds them. Returns an
+/// error or ""; on error the file may be incomplete.
 std::string writeNpy(const std::string &path, FloatType type,
                      const Shape &shape, const void *data);
 

@@ -115,19 +115,18 @@ std::string RunArrays::prepare(const KernelManifest &manifest, int threads,
   return error.empty() ? readInputs(folder) : error;
 }
 
-template <typename T> static bool allFinite(const void *data, int64_t count) {
-  const T *values = static_cast<const T *>(data);
-  return std::all_of(values, values + count,
-                     [](T value) { return std::isfinite(value); });
+static bool allFinite(const FloatArray &values, int64_t count) {
+  for (int64_t i = 0; i < count; ++i)
+    if (!std::isfinite(values.get(i)))
+      return false;
+  return true;
 }
 
 std::string RunArrays::findNotFinite() const {
   for (size_t i = 0; i < args.size(); ++i) {
     int64_t count = elementCount(args[i].shape);
     if (args[i].role == Role::Out &&
-        !(args[i].type == FloatType::F32
-              ? allFinite<float>(addresses[i], count)
-              : allFinite<double>(addresses[i], count)))
+        !allFinite(FloatArray(args[i].type, addresses[i]), count))
       return args[i].name;
   }
   return "";
@@ -138,10 +137,9 @@ std::optional<double> RunArrays::radiusFound() const {
     if (args[i].role != Role::Report || args[i].name != "radius_found")
       continue;
     double largest = 0.0;
+    const FloatArray radii(args[i].type, addresses[i]);
     for (int64_t k = 0; k < elementCount(args[i].shape); ++k) {
-      double radius = args[i].type == FloatType::F32
-                          ? static_cast<float *>(addresses[i])[k]
-                          : static_cast<double *>(addresses[i])[k];
+      double radius = radii.get(k);
       // A nan stays.
       largest = largest >= radius ? largest : radius;
     }

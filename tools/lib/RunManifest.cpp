@@ -54,9 +54,15 @@ static std::string readArg(const json::Value &value, KernelArg &arg) {
   if (role != "in" && role != "out" && role != "report")
     return wrong(*object, "role", "in, out or report");
   arg.role = role == "in" ? Role::In : role == "out" ? Role::Out : Role::Report;
-  if (type != "f32" && type != "f64")
-    return wrong(*object, "dtype", "f32 or f64");
-  arg.type = type == "f32" ? FloatType::F32 : FloatType::F64;
+  bool known = false;
+  for (FloatType each :
+       {FloatType::F32, FloatType::F64, FloatType::BF16, FloatType::F16})
+    if (type == toString(each)) {
+      arg.type = each;
+      known = true;
+    }
+  if (!known)
+    return wrong(*object, "dtype", "f32, f64, bf16 or f16");
 
   const json::Array *shape = object->getArray("shape");
   if (!shape)

@@ -99,13 +99,13 @@ std::string PendingFiles::commit() {
   return "";
 }
 
-template <typename T> static void sumRows(void *data, const Shape &shape) {
-  T *values = static_cast<T *>(data);
+/// The sums of the columns, in the first row.
+static void sumRows(FloatArray values, const Shape &shape) {
   for (int64_t column = 0; column < shape[1]; ++column) {
     long double sum = 0;
     for (int64_t row = 0; row < shape[0]; ++row)
-      sum += values[row * shape[1] + column];
-    values[column] = static_cast<T>(sum);
+      sum += values.get(row * shape[1] + column);
+    values.set(column, sum);
   }
 }
 
@@ -114,10 +114,7 @@ void RunArrays::sumBiasOverHeads() {
     KernelArg &arg = args[i];
     if (arg.name != "dbias" || arg.role != Role::Out || arg.shape.size() != 2)
       continue;
-    if (arg.type == FloatType::F32)
-      sumRows<float>(addresses[i], arg.shape);
-    else
-      sumRows<double>(addresses[i], arg.shape);
+    sumRows(FloatArray(arg.type, addresses[i]), arg.shape);
     arg.shape = {arg.shape[1]};
   }
 }

@@ -47,11 +47,14 @@ bool has(const std::vector<std::string> &features, StringRef name) {
   return std::binary_search(features.begin(), features.end(), name.str());
 }
 
+/// The lowerings take 256 bits to mean AVX2, FMA and F16C.
 int64_t vectorBitsOf(const std::vector<std::string> &features) {
-  if (has(features, "avx512f") && has(features, "avx512vl") &&
+  bool avx2 =
+      has(features, "avx2") && has(features, "fma") && has(features, "f16c");
+  if (avx2 && has(features, "avx512f") && has(features, "avx512vl") &&
       has(features, "avx512dq") && has(features, "avx512bw"))
     return 512;
-  return has(features, "avx2") && has(features, "fma") ? 256 : 128;
+  return avx2 ? 256 : 128;
 }
 
 /// What the code generator is told: the features of a host that lacks some.
