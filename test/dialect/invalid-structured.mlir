@@ -37,6 +37,42 @@ func.func @rotate_c1_y(%i0: tensor<1x2x8x2xf32>, %o0: tensor<1x2x9x2xf32>) {
 
 // -----
 
+// convert C1: one input
+func.func @convert_c1_counts(%x: tensor<8x2xbf16>, %y: tensor<8x2xf32>) {
+  // expected-error @+1 {{expected 1 inputs and 1 outputs, but got 2 and 1}}
+  %r = ropegrad.convert ins(%x, %x : tensor<8x2xbf16>, tensor<8x2xbf16>) outs(%y : tensor<8x2xf32>) -> tensor<8x2xf32>
+  return
+}
+
+// -----
+
+// convert C1: the same shape
+func.func @convert_c1_shape(%x: tensor<8x2xbf16>, %y: tensor<8x3xf32>) {
+  // expected-error @+1 {{expected y to be (8, 2), but got 'tensor<8x3xf32>'}}
+  %r = ropegrad.convert ins(%x : tensor<8x2xbf16>) outs(%y : tensor<8x3xf32>) -> tensor<8x3xf32>
+  return
+}
+
+// -----
+
+// convert C2: 16 bits on one side
+func.func @convert_c2_wide(%x: tensor<8x2xf64>, %y: tensor<8x2xf32>) {
+  // expected-error @+1 {{expected bf16 or f16 on one side and f32 on the other, but got 'f64' and 'f32'}}
+  %r = ropegrad.convert ins(%x : tensor<8x2xf64>) outs(%y : tensor<8x2xf32>) -> tensor<8x2xf32>
+  return
+}
+
+// -----
+
+// convert C2: f32 on the other
+func.func @convert_c2_narrow(%x: tensor<8x2xf16>, %y: tensor<8x2xbf16>) {
+  // expected-error @+1 {{expected bf16 or f16 on one side and f32 on the other, but got 'f16' and 'bf16'}}
+  %r = ropegrad.convert ins(%x : tensor<8x2xf16>) outs(%y : tensor<8x2xbf16>) -> tensor<8x2xbf16>
+  return
+}
+
+// -----
+
 // All tensors or all buffers
 func.func @rotate_mixed(%i0: memref<1x2x8x2xf32>, %o0: tensor<1x2x8x2xf32>) {
   // expected-error @+1 {{expected all tensors or all buffers, but got both}}

@@ -316,10 +316,28 @@ func.func @attention_bias_similarity(%q: tensor<1x2x8x4xf32>, %k: tensor<1x1x8x4
 
 // -----
 
-// Not supported: 16-bit elements
-func.func @attention_half(%q: tensor<1x2x8x4xf16>, %k: tensor<1x1x8x4xf16>, %v: tensor<1x1x8x4xf16>) {
-  // expected-error @+1 {{dtype f16 is not supported yet}}
-  %0 = ropegrad.attention(%q, %k, %v) {scale = 0.5 : f64} : (tensor<1x2x8x4xf16>, tensor<1x1x8x4xf16>, tensor<1x1x8x4xf16>) -> tensor<1x2x8x4xf16>
+// (C4) A tolerance that the elements can hold
+func.func @attention_c4_half(%q: tensor<1x2x8x4xbf16>, %k: tensor<1x1x8x4xbf16>, %v: tensor<1x1x8x4xbf16>) {
+  // expected-error @+1 {{expected a tolerance of at least 0.0039, which is what bf16 can hold, but got 0.001}}
+  %0 = ropegrad.attention(%q, %k, %v) {scale = 0.5 : f64, tolerance = 0.001 : f64} : (tensor<1x2x8x4xbf16>, tensor<1x1x8x4xbf16>, tensor<1x1x8x4xbf16>) -> tensor<1x2x8x4xbf16>
+  return
+}
+
+// -----
+
+// (C5) Elements agree
+func.func @attention_c5_elements(%q: tensor<1x2x8x4xf16>, %k: tensor<1x1x8x4xf32>) {
+  // expected-error @+1 {{expected K to be 'tensor<1x1x8x4xf16>', but got 'tensor<1x1x8x4xf32>'}}
+  %0 = ropegrad.attention(%q, %k, %k) {scale = 0.5 : f64} : (tensor<1x2x8x4xf16>, tensor<1x1x8x4xf32>, tensor<1x1x8x4xf32>) -> tensor<1x2x8x4xf16>
+  return
+}
+
+// -----
+
+// (C5) A loss is no 16-bit number
+func.func @loss_c5_half(%a: tensor<8x4xbf16>, %x: tensor<4x4xbf16>) {
+  // expected-error @+1 {{expected loss to be 'tensor<f32>', but got 'tensor<bf16>'}}
+  %0 = ropegrad.loss(%a, %a, %a, %x, %x, %x, %a) {scale = 0.5 : f64} : (tensor<8x4xbf16>, tensor<8x4xbf16>, tensor<8x4xbf16>, tensor<4x4xbf16>, tensor<4x4xbf16>, tensor<4x4xbf16>, tensor<8x4xbf16>) -> tensor<bf16>
   return
 }
 
@@ -327,7 +345,7 @@ func.func @attention_half(%q: tensor<1x2x8x4xf16>, %k: tensor<1x1x8x4xf16>, %v: 
 
 // Not supported: other elements
 func.func @attention_f80(%q: tensor<1x2x8x4xf80>, %k: tensor<1x1x8x4xf80>, %v: tensor<1x1x8x4xf80>) {
-  // expected-error @+1 {{expected elements f32 or f64, but got 'f80'}}
+  // expected-error @+1 {{expected elements f32, f64, bf16 or f16, but got 'f80'}}
   %0 = ropegrad.attention(%q, %k, %v) {scale = 0.5 : f64} : (tensor<1x2x8x4xf80>, tensor<1x1x8x4xf80>, tensor<1x1x8x4xf80>) -> tensor<1x2x8x4xf80>
   return
 }

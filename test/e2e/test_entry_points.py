@@ -16,7 +16,8 @@ pytestmark = pytest.mark.skipif(
 (OK, RADIUS_EXCEEDED, TOO_SMALL, NULL, NOT_FINITE, NOT_POSITIVE, MISALIGNED,
  SIZES) = range(8)
 GUARD = -12345.     # what stands around every array
-DTYPES = {"f32": np.float32, "f64": np.float64}
+DTYPES = {"f32": np.float32, "f64": np.float64, "f16": np.float16,
+          "bf16": np.uint16}    # the bits: NumPy has no such type
 
 
 class Sizes(ctypes.Structure):
@@ -36,28 +37,44 @@ def strides_of(layout, heads, n, d):
     return heads * head + 2, head, row
 
 
+def to_memory(value, dtype):
+    """What an array of this dtype is in memory."""
+    if dtype != "bf16":
+        return np.asarray(value, DTYPES[dtype])
+    bits = np.asarray(value, np.float32).view(np.uint32)
+    return (bits >> 16).astype(np.uint16)
+
+
+def from_memory(value, dtype):
+    """A copy that NumPy computes with."""
+    if dtype != "bf16":
+        return value.copy()
+    return (value.astype(np.uint32) << 16).view(np.float32)
+
+
 class Placed:
     """An array in memory between guards; rows of 4-D arrays by `layout`."""
 
     def __init__(self, shape, dtype, layout):
-        self.strides = ()
+        self.dtype, self.strides = dtype, ()
         steps = [int(np.prod(shape[i + 1:])) for i in range(len(shape))]
         if len(shape) == 4:
             self.strides = strides_of(layout, *shape[1:])
             steps = [*self.strides, 1]
-        width = dtype().itemsize
+        width = np.dtype(DTYPES[dtype]).itemsize
         first = 64 // width + 1     # aligned to elements, no more
         size = 2 * first + (shape[0] * steps[0] if shape else 1)
-        self.flat = np.full(size, GUARD, dtype)
+        self.guard = to_memory(GUARD, dtype)
+        self.flat = np.full(size, self.guard)
         self.value = np.lib.stride_tricks.as_strided(
             self.flat[first:], shape, [s * width for s in steps])
-        self.value[...] = np.nan
+        self.value[...] = to_memory(np.nan, dtype)
         inside = np.zeros(size, bool)
         np.lib.stride_tricks.as_strided(inside[first:], shape, steps)[...] = 1
         self.outside = ~inside
 
     def is_guarded(self):
-        return (self.flat[self.outside] == GUARD).all()
+        return (self.flat[self.outside] == self.guard).all()
 
 
 class Bytes:
@@ -127,10 +144,9 @@ class Kernel:
             own = layout
             if isinstance(layout, dict):
                 own = layout.get(name, "bhnd")
-            placed[name] = Placed(self.shape(arg, batch, n),
-                                  DTYPES[arg["dtype"]], own)
+            placed[name] = Placed(self.shape(arg, batch, n), arg["dtype"], own)
             if arg["role"] == "in":
-                placed[name].value[...] = arrays[name]
+                placed[name].value[...] = to_memory(arrays[name], arg["dtype"])
         return placed
 
     def call(self, function, arrays, threads=1, sizes=None, layout="default",
@@ -167,7 +183,8 @@ class Kernel:
         for name in self.read_by(function):
             assert same(placed[name].value, before[name]), (
                 f"{function} wrote to {name}")
-        return status, {name: p if name == "residual" else p.value.copy()
+        return status, {name: p if name == "residual" else
+                        from_memory(p.value, p.dtype)
                         for name, p in placed.items()}
 
     def outputs(self, function, arrays, **how):
@@ -195,6 +212,7 @@ def assert_same(want, got):
 N, D = 1000, 4
 ATTENTION = dict(entry="attention", batch=2, heads=4, kv_heads=2, seed=2)
 EXACT, FEATURES = 3e-5, 4e-2
+ROUNDING = {"bf16": 2.0 ** -8, "f16": 1e-3}  # f16: some are subnormal
 PROBLEMS = {
     "features": (ATTENTION | dict(radius=.5, tolerance=1e-2), "features"),
     "polynomial": (ATTENTION | dict(similarity=(1, 1, .5)), "features"),
@@ -208,6 +226,13 @@ PROBLEMS = {
         "X1", "X2", "Y", "A1", "A2", "A3")), "features"),
     "loss-exact": (dict(channels=3, bias=True, wrt=(
         "X1", "X2", "Y", "A1", "A2", "A3", "X", "bias")), "exact"),
+    "f16-features": (ATTENTION | dict(radius=.5, tolerance=1e-2, dtype="f16"),
+                     "features"),
+    "bf16-general": (ATTENTION | dict(
+        position="general", bias=True, bias_per_head=True, mask="window",
+        window=30, dtype="bf16", wrt=("Q", "K", "V", "W", "bias")), "exact"),
+    "f16-loss": (dict(channels=4, bias=True, dtype="f16", wrt=(
+        "X1", "X2", "Y", "A1", "A2", "A3", "X", "bias")), "exact"),
 }
 
 
@@ -218,7 +243,7 @@ class Made:
         flags, route = PROBLEMS[name]
         self.problem, self.arrays = reference.make_problem(N, D, **flags)
         self.limit = (FEATURES if route == "features" and name != "polynomial"
-                      else EXACT)
+                      else EXACT) + ROUNDING.get(self.problem["dtype"], 0)
         reference.save(folder / "in", self.problem, self.arrays)
         self.kernel = Kernel(compile_kernel(folder, "--route", route))
         self.whole = next(f for f in ("gradient", "loss_gradient")
@@ -328,11 +353,14 @@ def test_backward_pass_repeats(made):
         got = kernel.outputs("backward", arrays | first, sizes=sizes,
                              threads=threads, layout=layout)
         assert_same({k: want[k] for k in got}, got)
-    # Gradients are linear in dO.
+    # Gradients are linear in dO; what is subnormal in f16 has lost digits.
     double = kernel.outputs("backward",
                             arrays | first | {"dO": 2 * arrays["dO"]},
                             sizes=sizes)
-    assert_same({k: 2 * v for k, v in got.items()}, double)
+    for name, value in got.items():
+        least = 2.0 ** -14 if value.dtype == np.float16 else 0
+        sharp = np.abs(value) >= least
+        assert same(2 * value[sharp], double[name][sharp]), name
 
 
 @pytest.mark.parametrize("wrt", (("V",), ("Q",), ("K", "V")))

@@ -69,3 +69,17 @@ func.func @twice(%x: tensor<1x1x8x4xf32>) -> (tensor<1x1x8x4xf32>, tensor<1x1x8x
   %0 = ropegrad.rotate ins(%x : tensor<1x1x8x4xf32>) outs(%e : tensor<1x1x8x4xf32>) {position = #ropegrad.rotary<half, base = 1.0e+4 : f64>} -> tensor<1x1x8x4xf32>
   return %0, %0 : tensor<1x1x8x4xf32>, tensor<1x1x8x4xf32>
 }
+
+// Another width is another buffer.
+// CHECK-LABEL: func.func @convert(
+// CHECK-SAME: %[[X:.*]]: memref<1x1x8x4xbf16>, %[[Y:.*]]: memref<1x1x8x4xbf16>) {
+// CHECK: %[[W:.*]] = memref.alloc() {{.*}} : memref<1x1x8x4xf32>
+// CHECK: ropegrad.convert ins(%[[X]] : memref<1x1x8x4xbf16>) outs(%[[W]] : memref<1x1x8x4xf32>)
+// CHECK: ropegrad.convert ins(%[[W]] : memref<1x1x8x4xf32>) outs(%[[Y]] : memref<1x1x8x4xbf16>)
+func.func @convert(%x: tensor<1x1x8x4xbf16>) -> tensor<1x1x8x4xbf16> {
+  %e = tensor.empty() : tensor<1x1x8x4xf32>
+  %0 = ropegrad.convert ins(%x : tensor<1x1x8x4xbf16>) outs(%e : tensor<1x1x8x4xf32>) -> tensor<1x1x8x4xf32>
+  %f = tensor.empty() : tensor<1x1x8x4xbf16>
+  %1 = ropegrad.convert ins(%0 : tensor<1x1x8x4xf32>) outs(%f : tensor<1x1x8x4xbf16>) -> tensor<1x1x8x4xbf16>
+  return %1 : tensor<1x1x8x4xbf16>
+}

@@ -91,3 +91,11 @@ func.func @largest(%a: memref<1x1x8x8xf32> {ropegrad.strides = 0 : i64}, %b: mem
   }
   return
 }
+
+// -----
+
+func.func @convert_strided(%x: memref<8x4xbf16, strided<[8, 1]>>, %y: memref<8x4xf32>) {
+  // expected-error @+1 {{expected contiguous buffers, but got 'memref<8x4xbf16, strided<[8, 1]>>'}}
+  ropegrad.convert ins(%x : memref<8x4xbf16, strided<[8, 1]>>) outs(%y : memref<8x4xf32>)
+  return
+}

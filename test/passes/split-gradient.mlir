@@ -1,4 +1,4 @@
-// RUN: ropegrad-opt %s -split-input-file --ropegrad-plan --ropegrad-differentiate -canonicalize -cse \
+// RUN: ropegrad-opt %s -split-input-file --ropegrad-plan --ropegrad-widen-storage --ropegrad-differentiate -canonicalize -cse \
 // RUN:   --ropegrad-approximate-exp -canonicalize -cse --ropegrad-fuse-kronecker --ropegrad-outline-tiles \
 // RUN:   -canonicalize -cse --ropegrad-split-gradient -canonicalize -cse | FileCheck %s
 
@@ -58,6 +58,22 @@ func.func @gradient(%Q: tensor<1x2x8x2xf32> {ropegrad.name = "Q"}, %K: tensor<1x
   %O = ropegrad.attention(%Q, %K, %V) {mask = #ropegrad.mask<causal>, route = #ropegrad.route<exact>, scale = 0.5 : f64} : (tensor<1x2x8x2xf32>, tensor<1x1x8x2xf32>, tensor<1x1x8x2xf32>) -> tensor<1x2x8x2xf32>
   %d:2 = ropegrad.attention_vjp(%Q, %K, %V, %dO) {mask = #ropegrad.mask<causal>, route = #ropegrad.route<exact>, scale = 0.5 : f64, wrt = ["Q", "V"]} : (tensor<1x2x8x2xf32>, tensor<1x1x8x2xf32>, tensor<1x1x8x2xf32>, tensor<1x2x8x2xf32>) -> (tensor<1x2x8x2xf32>, tensor<1x1x8x2xf32>)
   return %O, %d#0, %d#1 : tensor<1x2x8x2xf32>, tensor<1x2x8x2xf32>, tensor<1x1x8x2xf32>
+}
+
+// -----
+
+// Another width is made again; what is kept is f32, the output beside it.
+// CHECK-LABEL: func.func @forward_train(
+// CHECK-SAME: -> (tensor<1x1x8x2xbf16> {ropegrad.name = "O"}, tensor<1x1x8xf32> {ropegrad.name = "residual0", ropegrad.residual}, tensor<1x1x8x2xf32> {ropegrad.name = "residual1", ropegrad.residual})
+// CHECK-LABEL: func.func @backward(
+// CHECK-COUNT-4: ropegrad.convert ins(%{{.*}} : tensor<1x1x8x2xbf16>)
+// CHECK: ropegrad.tiles
+// CHECK: ropegrad.convert ins(%{{.*}} : tensor<1x1x8x2xf32>)
+// CHECK-NOT: ropegrad.convert
+func.func @gradient(%Q: tensor<1x1x8x2xbf16> {ropegrad.name = "Q"}, %K: tensor<1x1x8x2xbf16> {ropegrad.name = "K"}, %V: tensor<1x1x8x2xbf16> {ropegrad.name = "V"}, %dO: tensor<1x1x8x2xbf16> {ropegrad.name = "dO"}) -> (tensor<1x1x8x2xbf16> {ropegrad.name = "O"}, tensor<1x1x8x2xbf16> {ropegrad.name = "dQ"}) {
+  %O = ropegrad.attention(%Q, %K, %V) {route = #ropegrad.route<exact>, scale = 0.5 : f64} : (tensor<1x1x8x2xbf16>, tensor<1x1x8x2xbf16>, tensor<1x1x8x2xbf16>) -> tensor<1x1x8x2xbf16>
+  %dQ = ropegrad.attention_vjp(%Q, %K, %V, %dO) {route = #ropegrad.route<exact>, scale = 0.5 : f64, wrt = ["Q"]} : (tensor<1x1x8x2xbf16>, tensor<1x1x8x2xbf16>, tensor<1x1x8x2xbf16>, tensor<1x1x8x2xbf16>) -> tensor<1x1x8x2xbf16>
+  return %O, %dQ : tensor<1x1x8x2xbf16>, tensor<1x1x8x2xbf16>
 }
 
 // -----

@@ -181,6 +181,100 @@ TEST_F(NpyTest, RoundsOnce) {
   EXPECT_EQ(got[0], 1.0f + std::ldexp(1.0f, -23));
 }
 
+/// The bits of `value` as 16-bit type `type`.
+uint16_t encoded(FloatType type, long double value) {
+  uint16_t bits = 0xDEAD;
+  FloatArray(type, &bits).set(0, value);
+  return bits;
+}
+
+TEST(FloatArray, RoundsToEvenHalves) {
+  const struct {
+    FloatType type;
+    long double value;
+    uint16_t bits;
+  } cases[] = {
+      {FloatType::F16, 1.0L, 0x3C00},
+      {FloatType::F16, 1.0L + 0x1p-11L, 0x3C00},            // tie to even
+      {FloatType::F16, 1.0L + 0x1p-11L + 0x1p-60L, 0x3C01}, // rounds once
+      {FloatType::F16, 1.0L + 3 * 0x1p-11L, 0x3C02},        // tie to even
+      {FloatType::F16, 2.0L - 0x1p-12L, 0x4000},            // carries
+      {FloatType::F16, 65504.0L, 0x7BFF},
+      {FloatType::F16, 65519.99L, 0x7BFF},
+      {FloatType::F16, 65520.0L, 0x7C00},
+      {FloatType::F16, -1e300L, 0xFC00},
+      {FloatType::F16, 0x1p-14L, 0x0400},
+      {FloatType::F16, 0x1p-14L - 0x1p-26L, 0x0400}, // carries
+      {FloatType::F16, 3 * 0x1p-25L, 0x0002},        // tie to even
+      {FloatType::F16, -0x1p-25L, 0x8000},           // tie to even
+      {FloatType::F16, 0x1.01p-25L, 0x0001},
+      {FloatType::BF16, 1.0L + 0x1p-8L, 0x3F80},            // tie to even
+      {FloatType::BF16, 1.0L + 0x1p-8L + 0x1p-60L, 0x3F81}, // rounds once
+      {FloatType::BF16, -(1.0L + 3 * 0x1p-8L), 0xBF82},     // tie to even
+      {FloatType::BF16, 0x1.FEp127L, 0x7F7F},
+      {FloatType::BF16, 0x1.FFp127L, 0x7F80},
+      {FloatType::BF16, 0x1p-133L, 0x0001},
+      {FloatType::BF16, 0x1p-134L, 0x0000}, // tie to even
+      {FloatType::BF16, 0x1p-126L, 0x0080},
+      {FloatType::BF16, -0.0L, 0x8000}};
+  for (const auto &each : cases)
+    EXPECT_EQ(encoded(each.type, each.value), each.bits)
+        << toString(each.type) << " " << each.value;
+}
+
+TEST(FloatArray, KeepsEveryHalf) {
+  for (FloatType type : {FloatType::BF16, FloatType::F16}) {
+    const int mantissaBits = type == FloatType::F16 ? 10 : 7;
+    const int infinity = 0x7FFF >> mantissaBits << mantissaBits;
+    for (int bits = 0; bits < 1 << 16; ++bits) {
+      auto half = static_cast<uint16_t>(bits);
+      double value = FloatArray(type, &half).get(0);
+      int magnitude = bits & 0x7FFF;
+      EXPECT_EQ(std::isnan(value), magnitude > infinity) << bits;
+      EXPECT_EQ(std::isinf(value), magnitude == infinity) << bits;
+      uint16_t again = encoded(type, value);
+      if (magnitude <= infinity)
+        EXPECT_EQ(again, half);
+      else
+        EXPECT_GT(again & 0x7FFF, infinity);
+    }
+  }
+}
+
+TEST_F(NpyTest, ReadsAndWritesHalves) {
+  std::vector<double> numbers = {1.0, -0x1.02p-3, 0.0};
+  writeBytes(npy(dictionary("'>f8'", "(3,)"), raw(numbers, /*swap=*/true)));
+  uint16_t halves[3];
+  for (FloatType type : {FloatType::BF16, FloatType::F16}) {
+    NpyReader reader;
+    ASSERT_EQ(reader.open(path()), "");
+    ASSERT_EQ(reader.read(type, halves), "");
+    EXPECT_EQ(halves[0], type == FloatType::F16 ? 0x3C00 : 0x3F80);
+    ASSERT_EQ(writeNpy(path() + ".f4", type, {3}, halves), "");
+    ASSERT_EQ(reader.open(path() + ".f4"), "");
+    float singles[3];
+    ASSERT_EQ(reader.read(FloatType::F32, singles), "");
+    for (int i = 0; i < 3; ++i)
+      EXPECT_EQ(singles[i], numbers[i]) << toString(type);
+    std::remove((path() + ".f4").c_str());
+  }
+}
+
+TEST_F(NpyTest, RefusesWhatHalvesCannotHold) {
+  for (auto [type, value, text] :
+       {std::make_tuple(FloatType::F16, -7e4, "f16, but got -70000"),
+        {FloatType::BF16, 3.4e38, "bf16, but got 3.4e+38"}}) {
+    writeBytes(
+        npy(dictionary("'<f8'", "(1,)"), raw(std::vector<double>{value})));
+    NpyReader reader;
+    uint16_t half;
+    ASSERT_EQ(reader.open(path()), "");
+    EXPECT_HAS(reader.read(type, &half),
+               std::string("expected numbers in the range of ") + text +
+                   " at index [0]");
+  }
+}
+
 TEST_F(NpyTest, ReadsFortranOrder) {
   // Element (i, j, k) is 100 i + 10 j + k.
   std::vector<double> columns;

@@ -125,6 +125,8 @@ TEST(Validate, AcceptsSoundProblems) {
       [](Problem &p) { p.bound = 12.0; },
       [](Problem &p) { p.similarity = {1.0, 0.0, 0.5}; },
       [](Problem &p) { p.dtype = DType::F64, p.tolerance = 1e-12; },
+      [](Problem &p) { p.dtype = DType::BF16, p.tolerance = 0x1p-8; },
+      [](Problem &p) { p.dtype = DType::F16, p.tolerance = 0x1p-11; },
       [](Problem &p) { p.mask = Mask::Window, p.window = 99; },
       [](Problem &p) { p.position = Position::None, p.d = 5; },
       [](Problem &p) { p.learnedBias = true, p.wrt.push_back("bias"); },
@@ -272,10 +274,14 @@ TEST(Validate, TypesAndGradients) {
   };
   expectRefusals(
       loss(),
-      {{[](Problem &p) { p.dtype = DType::BF16; },
-        "dtype bf16 is not supported yet"},
-       {[](Problem &p) { p.dtype = DType::F16; },
-        "dtype f16 is not supported yet"},
+      {{[](Problem &p) { p.dtype = DType::BF16, p.tolerance = 0.0039; },
+        "expected a tolerance of at least 0.0039, which is what bf16 can hold, "
+        "but got 0.0039"},
+       {[](Problem &p) { p.dtype = DType::F16, p.tolerance = 4e-4; },
+        "expected a tolerance of at least 0.00049, which is what f16 can hold, "
+        "but got 0.0004"},
+       {[](Problem &p) { p.dtype = DType::F16, p.similarity = {1, 1e-300}; },
+        "expected similarity coefficients that f32 can hold, but got 1e-300"},
        {wrt({"Q"}), "expected wrt of entry loss-gradient to be among X1, X2, "
                     "Y, X, A1, A2, A3, W, bias, but got 'Q'"},
        {wrt({"X1", "X1"}),

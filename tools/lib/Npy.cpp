@@ -141,6 +141,8 @@ struct Half {
     uint16_t sign = std::signbit(value) ? 0x8000 : 0;
     if (std::isnan(value))
       return sign | infinity() | 1 << (mantissaBits - 1);
+    if (value == 0) // frexp's exponent of 0 says nothing
+      return sign;
     int exponent = infinity() >> mantissaBits; // far above any other
     if (std::isfinite(value))
       (void)std::frexp(value, &exponent); // in [2^(exponent-1), 2^exponent)
