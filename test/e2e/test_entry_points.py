@@ -479,6 +479,26 @@ def test_f64_kernel(tmp_path):
     assert max(found.values()) <= 1e-12, found
 
 
+@pytest.mark.parametrize("route", ("exact", "features"))
+@pytest.mark.parametrize("dtype", ("f32", "bf16"))
+def test_rows_of_a_call_where_all_sizes_are_equal(dtype, route, tmp_path):
+    """(n, c), (c, d) and (n, d) are one type: shapes do not say what has rows.
+    """
+    problem, arrays = reference.make_problem(
+        16, 16, channels=16, dtype=dtype, seed=4, radius=.5, tolerance=1e-2,
+        wrt=("X1", "X2", "Y", "A1", "A2", "A3"))
+    reference.save(tmp_path / "in", problem, arrays)
+    kernel = Kernel(compile_kernel(tmp_path, "--route", route))
+    cut = {k: v[:5] if k in ("A1", "A2", "A3", "E") else v
+           for k, v in arrays.items()}
+    got = kernel.outputs("loss_gradient", cut, sizes=(1, 5))
+    got.pop("radius_found", None)
+    want, sizes = reference.solve(problem | {"n": 5}, cut)
+    found = reference.errors({k: want[k] for k in got}, sizes, got)
+    limit = EXACT if route == "exact" else FEATURES
+    assert max(found.values()) <= limit + ROUNDING.get(dtype, 0), found
+
+
 def test_kernels_allocate_nothing_and_need_little(made):
     listed = subprocess.run(["nm", "-D", "-u", made.kernel.path], check=True,
                             capture_output=True, text=True).stdout
