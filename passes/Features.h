@@ -41,11 +41,15 @@ public:
 
   /// The variables' parts of degree k.
   std::vector<Segment> segments(int64_t k) const;
-  /// All of M as factor times made rows: 1 times what is made, then the top.
-  std::vector<Segment> products() const;
+  /// The same rows, of which those up to `degree` at most are made.
+  Features upTo(int64_t degree) const;
   /// For the names of kernels.
   std::string name() const;
 };
+
+/// How a tile comes by its monomials: it reads them, or multiplies those of one
+/// degree less by a variable, and keeps the products or passes them on.
+enum class Monomial { Read, Keep, Pass };
 
 /// What is common to one op: x (B, H, n, d) against G (B, H', M, w).
 struct FeatureShape {
@@ -101,6 +105,13 @@ void forSegments(Emitter &e, Operation *anchor, StringRef name,
                  function_ref<void(Value factor, Value source, Value length,
                                    Value target, Value slot)>
                      body);
+/// The same with loop-carried values: body returns the next ones.
+SmallVector<Value> forSegments(
+    Emitter &e, Operation *anchor, StringRef name, ArrayRef<Segment> segments,
+    ValueRange inits,
+    function_ref<SmallVector<Value>(Value factor, Value source, Value length,
+                                    Value target, Value slot, ValueRange state)>
+        body);
 
 //===--- register tiles (FeaturesTiles.cpp) ---===//
 
@@ -162,10 +173,6 @@ public:
               Value at);
 
 private:
-  /// How a tile comes by its monomials: it reads them, or multiplies those of
-  /// one degree less by a variable, and keeps the products or passes them on.
-  enum class Monomial { Read, Keep, Pass };
-
   void emitTiles(ArrayRef<Segment> segments, Monomial monomial, int64_t width,
                  Value length, SmallVector<Value> arguments);
   void emitProducts(ArrayRef<Segment> segments, Monomial monomial, bool scale,

@@ -40,13 +40,11 @@ Rows mlir::ropegrad::rowsOf(Emitter &e, const Tall &tall, const RowUnit &unit) {
 Accumulator::Accumulator(Emitter &e, Operation *anchor,
                          const FeatureShape &shape, int64_t rows)
     : e(e), anchor(anchor), shape(shape), features(shape.d, shape.degree),
-      linear(features), vectors(blockVectors(e, rows, features)),
+      linear(features.upTo(1)), vectors(blockVectors(e, rows, features)),
       pitch(vectors * e.lanes),
       tile(chooseTile(shape.w, registerCount(e), /*maxRows=*/12,
                       /*overhead=*/0.5, /*perAccumulator=*/2.0 / vectors)),
       slotSize((tile.rows * tile.width + e.lanes - 1) / e.lanes * e.lanes) {
-  linear.stored = std::min<int64_t>(features.stored, 1);
-  linear.rows = linear.stored == 1 ? 1 + shape.d : 1;
   // Degrees 0 and 1, the degrees that are made, the top, its short ones first.
   products.push_back({0, 0, linear.rows, 0});
   for (int64_t k = 2; k <= features.degree; ++k)

@@ -19,6 +19,7 @@ class Expander {
 public:
   Expander(Emitter &e, Operation *anchor, const FeatureShape &shape)
       : e(e), anchor(anchor), shape(shape), features(shape.d, shape.degree),
+        linear(features.upTo(1)),
         tile(
             chooseTile(shape.w, registerCount(e),
                        std::min<int64_t>(12, (shape.n + e.lanes - 1) / e.lanes),
@@ -34,14 +35,19 @@ private:
                              "_u" + Twine(tile.rows));
   }
   func::FuncOp packKernel();
-  func::FuncOp tileKernel(int64_t width);
+  func::FuncOp tileKernel(int64_t width, bool first);
+  func::FuncOp topKernel(int64_t width);
   func::FuncOp rowsKernel();
-  void emitTile(int64_t width, ValueRange a);
+  SmallVector<Value> addRun(Monomial monomial, int64_t width, ValueRange a,
+                            ValueRange sums, Value factor, Value source,
+                            Value length, Value target);
+  void emitTile(int64_t width, bool first, ValueRange a);
 
   Emitter &e;
   Operation *anchor;
   FeatureShape shape;
   Features features;
+  Features linear;   ///< its degrees 0 and 1, which are made beforehand
   RegisterTile tile; ///< vectors of rows × columns
   int64_t pitch;     ///< rows of x in a block
 };
@@ -66,52 +72,109 @@ func::FuncOp Expander::packKernel() {
       });
 }
 
-/// Arguments (block, packed, its offset, sums, its offset).
-void Expander::emitTile(int64_t width, ValueRange a) {
-  int64_t vectors = tile.rows;
-  SmallVector<Value> zeros(vectors * width, e.splat(0.0, e.lanes));
-  auto sumAt = [&](int64_t u, int64_t c) {
-    return e.add(a[4], c * pitch + u * e.lanes);
+/// Products of `length` monomials with their rows of G, added to `sums`. The
+/// monomials are the rows from `source` on, or their products with the row
+/// `factor`, which `Keep` stores from `target` on.
+SmallVector<Value> Expander::addRun(Monomial monomial, int64_t width,
+                                    ValueRange a, ValueRange sums, Value factor,
+                                    Value source, Value length, Value target) {
+  Value x = e.mul(factor, pitch), from = e.mul(source, pitch);
+  Value to = e.mul(target, pitch);
+  Value coefficients = e.add(a[2], e.mul(target, width));
+  auto step = [&](Value q, ValueRange sums) {
+    Value row = e.mul(q, pitch);
+    SmallVector<Value> phi, next(sums);
+    for (int64_t u = 0; u < tile.rows; ++u) {
+      Value lane = e.index(u * e.lanes);
+      phi.push_back(e.load(a[0], e.add(e.add(from, row), lane), e.lanes));
+      if (monomial != Monomial::Read)
+        phi[u] = e.mulf(e.load(a[0], e.add(x, lane), e.lanes), phi[u]);
+      if (monomial == Monomial::Keep)
+        e.store(phi[u], a[0], e.add(e.add(to, row), lane));
+    }
+    Value g = e.add(coefficients, e.mul(q, width));
+    for (int64_t c = 0; c < width; ++c) {
+      Value b = e.broadcast(e.load(a[1], e.add(g, c)), e.lanes);
+      for (int64_t u = 0; u < tile.rows; ++u)
+        next[c * tile.rows + u] = e.fma(b, phi[u], next[c * tile.rows + u]);
+    }
+    return next;
   };
-  for (int64_t c = 0; c < width; ++c)
-    for (int64_t u = 0; u < vectors; ++u)
-      e.store(zeros[0], a[3], sumAt(u, c));
+  return e.loop(e.index(0), length, 1, sums, step);
+}
 
+/// Arguments (block, packed, its offset, sums, its offset). The first column
+/// tile makes the monomials that the others read.
+void Expander::emitTile(int64_t width, bool first, ValueRange a) {
+  SmallVector<Value> zeros(tile.rows * width, e.splat(0.0, e.lanes));
+  std::vector<Segment> made, few, many;
+  for (int64_t k = 2; k <= features.degree; ++k)
+    for (const Segment &s : features.segments(k))
+      // Scaling the sums costs as much as multiplying some monomials.
+      (k <= features.stored    ? made
+       : s.length <= 2 * width ? few
+                               : many)
+          .push_back(s);
+  Value zero = e.index(0);
+  int64_t linear = first ? std::min(features.rows, 1 + shape.d) : features.rows;
+  SmallVector<Value> sums = addRun(Monomial::Read, width, a, zeros, zero, zero,
+                                   e.index(linear), zero);
+  auto multiply = [&](StringRef what, ArrayRef<Segment> segments,
+                      Monomial monomial) {
+    sums = forSegments(e, anchor,
+                       ("ropegrad_" + what + "_" + features.name()).str(),
+                       segments, sums,
+                       [&](Value factor, Value source, Value length,
+                           Value target, Value, ValueRange sums) {
+                         return addRun(monomial, width, a, sums, factor, source,
+                                       length, target);
+                       });
+  };
+  if (first)
+    multiply("keep", made, Monomial::Keep);
+  multiply("pass", few, Monomial::Pass);
+  for (int64_t c = 0; c < width; ++c)
+    for (int64_t u = 0; u < tile.rows; ++u)
+      e.store(sums[c * tile.rows + u], a[3],
+              e.add(a[4], c * pitch + u * e.lanes));
+  func::FuncOp top = many.empty() ? func::FuncOp() : topKernel(width);
   forSegments(
-      e, anchor, "ropegrad_products_" + features.name(), features.products(),
+      e, anchor, "ropegrad_top_" + features.name(), many,
       [&](Value factor, Value source, Value length, Value target, Value) {
-        Value row = e.mul(source, pitch);
-        Value coefficient = e.add(a[2], e.mul(target, width));
-        auto step = [&](Value q, ValueRange sums) {
-          Value at = e.add(row, e.mul(q, pitch));
-          SmallVector<Value> phi, next(sums);
-          for (int64_t u = 0; u < vectors; ++u)
-            phi.push_back(e.load(a[0], e.add(at, u * e.lanes), e.lanes));
-          Value g = e.add(coefficient, e.mul(q, width));
-          for (int64_t c = 0; c < width; ++c) {
-            Value b = e.broadcast(e.load(a[1], e.add(g, c)), e.lanes);
-            for (int64_t u = 0; u < vectors; ++u)
-              next[c * vectors + u] = e.fma(b, phi[u], next[c * vectors + u]);
-          }
-          return next;
-        };
-        SmallVector<Value> sums = e.loop(e.index(0), length, 1, zeros, step);
-        Value x = e.mul(factor, pitch);
-        for (int64_t u = 0; u < vectors; ++u) {
-          Value xu = e.load(a[0], e.add(x, u * e.lanes), e.lanes);
-          for (int64_t c = 0; c < width; ++c) {
-            Value old = e.load(a[3], sumAt(u, c), e.lanes);
-            e.store(e.fma(xu, sums[c * vectors + u], old), a[3], sumAt(u, c));
-          }
-        }
+        e.call(top,
+               {a[0], a[1], a[2], a[3], a[4], factor, source, length, target});
       });
 }
 
-func::FuncOp Expander::tileKernel(int64_t width) {
+/// The same with (factor, source, length, target): sums += x_v times the
+/// products of a run. A function of its own, so that the sums of all runs are
+/// in no registers meanwhile.
+func::FuncOp Expander::topKernel(int64_t width) {
+  auto body = [&](Emitter &e, ValueRange a) {
+    SmallVector<Value> zeros(tile.rows * width, e.splat(0.0, e.lanes));
+    SmallVector<Value> sums =
+        addRun(Monomial::Read, width, a, zeros, a[5], a[6], a[7], a[8]);
+    for (int64_t u = 0; u < tile.rows; ++u) {
+      Value lane = e.index(u * e.lanes);
+      Value x = e.load(a[0], e.add(e.mul(a[5], pitch), lane), e.lanes);
+      for (int64_t c = 0; c < width; ++c) {
+        Value at = e.add(a[4], e.add(lane, c * pitch));
+        Value old = e.load(a[3], at, e.lanes);
+        e.store(e.fma(x, sums[c * tile.rows + u], old), a[3], at);
+      }
+    }
+  };
+  Type b = e.bufferType(), i = e.b.getIndexType();
+  return e.kernel(anchor, name("top_c" + Twine(width)),
+                  {b, b, i, b, i, i, i, i, i}, body);
+}
+
+func::FuncOp Expander::tileKernel(int64_t width, bool first) {
   Type buffer = e.bufferType(), index = e.b.getIndexType();
-  return e.kernel(anchor, name("tile_c" + Twine(width)),
+  return e.kernel(anchor,
+                  name(Twine(first ? "make" : "read") + "_c" + Twine(width)),
                   {buffer, buffer, index, buffer, index},
-                  [&](Emitter &, ValueRange a) { emitTile(width, a); });
+                  [&](Emitter &, ValueRange a) { emitTile(width, first, a); });
 }
 
 /// One head: (x, at, packed, out, at, block, sums).
@@ -123,13 +186,25 @@ func::FuncOp Expander::rowsKernel() {
     Value count = a[8], block = a[9], sums = a[10];
     e.loop(e.index(0), count, pitch, [&](Value i) {
       Value inBlock = e.min(e.sub(count, i), e.index(pitch));
-      emitFeatures(e, anchor, features, pitch, x.from(e, i), block, inBlock,
+      emitFeatures(e, anchor, linear, pitch, x.from(e, i), block, inBlock,
                    e.index(tile.rows));
-      forColumnTiles(e, tile, shape.w, [&](Value c0, int64_t width, Value) {
-        e.call(tileKernel(width),
-               {block, a[3], e.add(a[4], e.mul(c0, features.size)), sums,
-                e.mul(c0, pitch)});
-      });
+      forColumnTiles(
+          e, tile, shape.w, [&](Value c0, int64_t width, Value number) {
+            SmallVector<Value> operands{block, a[3],
+                                        e.add(a[4], e.mul(c0, features.size)),
+                                        sums, e.mul(c0, pitch)};
+            Value isFirst = arith::CmpIOp::create(
+                e.b, e.loc, arith::CmpIPredicate::eq, number, e.index(0));
+            auto choose =
+                scf::IfOp::create(e.b, e.loc, isFirst, /*withElse=*/true);
+            OpBuilder::InsertionGuard guard(e.b);
+            e.b.setInsertionPointToStart(choose.thenBlock());
+            if (width == tile.width)
+              e.call(tileKernel(width, true), operands);
+            e.b.setInsertionPointToStart(choose.elseBlock());
+            if (tile.wide + tile.narrow > 1)
+              e.call(tileKernel(width, false), operands);
+          });
       emitUnpack(e, anchor, shape.w, pitch, sums, e.index(0), out.from(e, i),
                  inBlock);
     });

@@ -42,12 +42,10 @@ std::vector<Segment> Features::segments(int64_t k) const {
   return result;
 }
 
-std::vector<Segment> Features::products() const {
-  std::vector<Segment> result{{0, 0, rows, 0}};
-  if (stored < degree) {
-    std::vector<Segment> top = segments(degree);
-    result.insert(result.end(), top.begin(), top.end());
-  }
+Features Features::upTo(int64_t highest) const {
+  Features result = *this;
+  result.stored = std::min(stored, highest);
+  result.rows = Monomials(variables, result.stored).size();
   return result;
 }
 
@@ -107,23 +105,39 @@ Value mlir::ropegrad::constantFloats(Emitter &e, Operation *anchor,
                        DenseElementsAttr::get(tensor, rounded));
 }
 
-void mlir::ropegrad::forSegments(
+SmallVector<Value> mlir::ropegrad::forSegments(
     Emitter &e, Operation *anchor, StringRef name, ArrayRef<Segment> segments,
-    function_ref<void(Value, Value, Value, Value, Value)> body) {
+    ValueRange inits,
+    function_ref<SmallVector<Value>(Value, Value, Value, Value, Value,
+                                    ValueRange)>
+        body) {
   if (segments.empty())
-    return;
+    return llvm::to_vector(inits);
   SmallVector<int64_t> values;
   for (const Segment &s : segments)
     values.append({s.factor, s.source, s.length, s.target, s.slot});
   Value table = constantIndices(e, anchor, name, values);
-  int64_t fields = 5;
-  e.loop(0, values.size(), fields, [&](Value at) {
-    SmallVector<Value> field;
-    for (int64_t i = 0; i < fields; ++i)
-      field.push_back(arith::IndexCastOp::create(e.b, e.loc, e.b.getIndexType(),
-                                                 e.load(table, e.add(at, i))));
-    body(field[0], field[1], field[2], field[3], field[4]);
-  });
+  int64_t fields = 5, size = values.size();
+  return e.loop(
+      e.index(0), e.index(size), fields, inits,
+      [&](Value at, ValueRange state) {
+        SmallVector<Value> field;
+        for (int64_t i = 0; i < fields; ++i)
+          field.push_back(arith::IndexCastOp::create(
+              e.b, e.loc, e.b.getIndexType(), e.load(table, e.add(at, i))));
+        return body(field[0], field[1], field[2], field[3], field[4], state);
+      });
+}
+
+void mlir::ropegrad::forSegments(
+    Emitter &e, Operation *anchor, StringRef name, ArrayRef<Segment> segments,
+    function_ref<void(Value, Value, Value, Value, Value)> body) {
+  forSegments(e, anchor, name, segments, ValueRange(),
+              [&](Value factor, Value source, Value length, Value target,
+                  Value slot, ValueRange) -> SmallVector<Value> {
+                body(factor, source, length, target, slot);
+                return {};
+              });
 }
 
 //===----------------------------------------------------------------------===//
