@@ -5,9 +5,9 @@
 //===----------------------------------------------------------------------===//
 //
 // Rows in lanes: S = <u, G_mu> + dphi_mu for a few monomials at once, which are
-// then handed down to their factors. Of the top degree no dphi is stored; from
-// degree 3 on the degree below it is neither, but made, used for all monomials
-// of the top degree above it and handed down, a register tile at a time. The
+// then handed down to their factors. Of the top two degrees no dphi is stored:
+// a register tile of the lower one meets all monomials of the top degree above
+// it, whose S it gathers in registers, before it is handed down itself. The
 // gradient with respect to x gathers in the rows of degree 1.
 //
 //===----------------------------------------------------------------------===//
@@ -37,11 +37,8 @@ public:
            int64_t rows)
       : e(e), anchor(anchor), shape(shape),
         // Only factors are looked at, so the top degree is never made.
-        features(shape.d,
-                 std::max<int64_t>(shape.degree - (nested() ? 2 : 1), 1)),
-        vectors(blockVectors(e, rows)), monomials(registerCount(e) != 32 ? 4
-                                                  : vectors == 4         ? 6
-                                                                         : 8),
+        features(shape.d, std::max<int64_t>(shape.degree - 2, 1)),
+        vectors(blockVectors(e, rows)), monomials(12 / vectors),
         pitch(vectors * e.lanes) {
     features.stored = features.degree;
     features.rows = features.size;
@@ -58,22 +55,32 @@ private:
   }
   SmallVector<Value> products(int64_t count, Value g, Value at, Value u,
                               ValueRange inits);
-  void emitTile(int64_t count, Value init, ValueRange a, Value factor,
-                Value source, Value target);
+  void emitTile(int64_t count, ValueRange a, Value factor, Value source,
+                Value target);
+  void handDown(int64_t count, ValueRange s, ValueRange a, Value factor,
+                Value source);
   void emitNest(int64_t count, ValueRange a, Value factor, Value source,
                 Value target, Value above);
+  SmallVector<Value> emitAbove(int64_t count, ValueRange a, Value row, Value v,
+                               Value g, ValueRange dphi);
+  SmallVector<Value> emitAllAbove(int64_t count, ValueRange a, Value row,
+                                  Value q, Value from, Value above,
+                                  ValueRange dphi);
+  void emitSquares(int64_t count, ValueRange a, Value q, Value above);
   void emitLinear(ValueRange a);
-  func::FuncOp segmentKernel(StringRef what, ArrayRef<Segment> segments,
-                             bool top);
-  func::FuncOp nestKernel();
+  Value numberAt(Value table, Value i) {
+    return arith::IndexCastOp::create(e.b, e.loc, e.b.getIndexType(),
+                                      e.load(table, i));
+  }
+  func::FuncOp tileKernel(StringRef what,
+                          function_ref<void(Emitter &, ValueRange)> body);
+  func::FuncOp topKernel();
+  func::FuncOp lowerKernel();
   func::FuncOp linearKernel();
   func::FuncOp rowsKernel();
   Value at(Value row, int64_t i, int64_t vector) {
     return e.add(e.mul(row, pitch), i * pitch + vector * e.lanes);
   }
-  /// Whether the top two degrees go together: from degree 3 on, as a run of
-  /// degree 1 is a single monomial.
-  bool nested() const { return shape.degree >= 3; }
   /// Calls body(first, count) for runs of `monomials`, then for what is left of
   /// a `length` that is one of those of `segments`.
   void forRuns(Value length, ArrayRef<Segment> segments,
@@ -84,7 +91,7 @@ private:
   FeatureShape shape;
   Features features;
   int64_t vectors;   ///< of rows in a block
-  int64_t monomials; ///< of a register tile
+  int64_t monomials; ///< of a register tile: 12 accumulators hide the latency
   int64_t pitch;     ///< rows of x in a block
 };
 } // namespace
@@ -117,33 +124,50 @@ void Reverser::forRuns(Value length, ArrayRef<Segment> segments,
 /// inits + ⟨u, G_μ⟩ for `count` rows of G from `at` on.
 SmallVector<Value> Reverser::products(int64_t count, Value g, Value at, Value u,
                                       ValueRange inits) {
+  auto step = [&](Value c, ValueRange sums) {
+    SmallVector<Value> column, next(sums);
+    for (int64_t v = 0; v < vectors; ++v)
+      column.push_back(e.load(u, this->at(c, 0, v), e.lanes));
+    for (int64_t i = 0; i < count; ++i) {
+      Value b = e.load(g, e.add(e.add(at, c), i * shape.w));
+      b = e.broadcast(b, e.lanes);
+      for (int64_t v = 0; v < vectors; ++v)
+        next[i * vectors + v] = e.fma(b, column[v], next[i * vectors + v]);
+    }
+    return next;
+  };
+  auto steps = [&](Value c, int64_t number, ValueRange inits) {
+    SmallVector<Value> sums(inits);
+    for (int64_t i = 0; i < number; ++i)
+      sums = step(e.add(c, i), sums);
+    return sums;
+  };
+  // A short loop is left too often.
+  int64_t unroll = shape.w <= 12 ? shape.w : 4;
+  int64_t rest = shape.w % unroll;
+  SmallVector<Value> sums = steps(e.index(0), rest, inits);
+  if (rest + unroll == shape.w)
+    return steps(e.index(rest), unroll, sums);
   return e.loop(
-      e.index(0), e.index(shape.w), 1, inits, [&](Value c, ValueRange sums) {
-        SmallVector<Value> column, next(sums);
-        for (int64_t v = 0; v < vectors; ++v)
-          column.push_back(e.load(u, this->at(c, 0, v), e.lanes));
-        for (int64_t i = 0; i < count; ++i) {
-          Value b = e.load(g, e.add(e.add(at, c), i * shape.w));
-          b = e.broadcast(b, e.lanes);
-          for (int64_t v = 0; v < vectors; ++v)
-            next[i * vectors + v] = e.fma(b, column[v], next[i * vectors + v]);
-        }
-        return next;
-      });
+      e.index(rest), e.index(shape.w), unroll, sums,
+      [&](Value c, ValueRange sums) { return steps(c, unroll, sums); });
 }
 
 /// Arguments of the kernels: (phi, dphi, u, G, its offset). `source` and
-/// `target` are those of the first of `count` monomials, `init` is the row of
-/// their dphi; none: 0.
-void Reverser::emitTile(int64_t count, Value init, ValueRange a, Value factor,
-                        Value source, Value target) {
-  SmallVector<Value> inits(count * vectors, e.splat(0.0, e.lanes));
-  if (init)
-    for (int64_t i = 0; i < count; ++i)
-      for (int64_t v = 0; v < vectors; ++v)
-        inits[i * vectors + v] = e.load(a[1], at(init, i, v), e.lanes);
+/// `target` are those of the first of `count` monomials.
+void Reverser::emitTile(int64_t count, ValueRange a, Value factor, Value source,
+                        Value target) {
+  SmallVector<Value> inits;
+  for (int64_t i = 0; i < count; ++i)
+    for (int64_t v = 0; v < vectors; ++v)
+      inits.push_back(e.load(a[1], at(target, i, v), e.lanes));
   Value g = e.add(a[4], e.mul(target, shape.w));
-  SmallVector<Value> s = products(count, a[3], g, a[2], inits);
+  handDown(count, products(count, a[3], g, a[2], inits), a, factor, source);
+}
+
+/// Adds the dphi `s` of `count` monomials to those of their factors.
+void Reverser::handDown(int64_t count, ValueRange s, ValueRange a, Value factor,
+                        Value source) {
   for (int64_t v = 0; v < vectors; ++v) {
     Value x = e.load(a[0], at(factor, 0, v), e.lanes);
     for (int64_t i = 0; i < count; ++i) {
@@ -160,67 +184,121 @@ void Reverser::emitTile(int64_t count, Value init, ValueRange a, Value factor,
   }
 }
 
+/// Products of `count` monomials of the degree below the top, in the rows from
+/// `row` on, with x_v, whose rows of G start at `g`: adds to dx_v and to their
+/// own `dphi`.
+SmallVector<Value> Reverser::emitAbove(int64_t count, ValueRange a, Value row,
+                                       Value v, Value g, ValueRange dphi) {
+  SmallVector<Value> zeros(count * vectors, e.splat(0.0, e.lanes)), next(dphi);
+  SmallVector<Value> s =
+      products(count, a[3], e.add(a[4], e.mul(g, shape.w)), a[2], zeros);
+  Value factor = e.add(v, 1);
+  for (int64_t u = 0; u < vectors; ++u) {
+    Value x = e.load(a[0], at(factor, 0, u), e.lanes);
+    Value dx = e.load(a[1], at(factor, 0, u), e.lanes);
+    for (int64_t i = 0; i < count; ++i) {
+      Value si = s[i * vectors + u];
+      next[i * vectors + u] = e.fma(x, si, next[i * vectors + u]);
+      dx = e.fma(si, e.load(a[0], at(row, i, u), e.lanes), dx);
+    }
+    e.store(dx, a[1], at(factor, 0, u));
+  }
+  return next;
+}
+
+/// The same for all x_v, v >= `from`, and the monomials from number `q` of
+/// their degree on. `above`[v] is the first monomial of x_v in the top degree.
+SmallVector<Value> Reverser::emitAllAbove(int64_t count, ValueRange a,
+                                          Value row, Value q, Value from,
+                                          Value above, ValueRange dphi) {
+  return e.loop(from, e.index(shape.d), 1, dphi,
+                [&](Value v, ValueRange state) {
+                  Value g = e.add(numberAt(above, v), q);
+                  return emitAbove(count, a, row, v, g, state);
+                });
+}
+
 /// `count` monomials of the degree below the top, in the rows behind those of
-/// `features`, with all that they are a factor of: the nearest cache holds
-/// them meanwhile. `above`[v] is the first monomial of x_v in the top degree.
+/// `features`, with all that they are a factor of: what these hand down stays
+/// in registers.
 void Reverser::emitNest(int64_t count, ValueRange a, Value factor, Value source,
                         Value target, Value above) {
   Value row = e.index(features.rows);
   for (int64_t v = 0; v < vectors; ++v) {
     Value x = e.load(a[0], at(factor, 0, v), e.lanes);
-    for (int64_t i = 0; i < count; ++i) {
+    for (int64_t i = 0; i < count; ++i)
       e.store(e.mulf(x, e.load(a[0], at(source, i, v), e.lanes)), a[0],
               at(row, i, v));
-      e.store(e.splat(0.0, e.lanes), a[1], at(row, i, v));
-    }
   }
   int64_t first = Features(shape.d, shape.degree - 1)
                       .segments(shape.degree - 1)
                       .front()
                       .target;
-  e.loop(e.sub(factor, 1), e.index(shape.d), 1, [&](Value v) {
-    Value of = arith::IndexCastOp::create(e.b, e.loc, e.b.getIndexType(),
-                                          e.load(above, v));
-    emitTile(count, Value(), a, e.add(v, 1), row,
-             e.add(of, e.sub(target, first)));
-  });
-
-  emitTile(count, row, a, factor, source, target);
+  SmallVector<Value> own(count * vectors, e.splat(0.0, e.lanes));
+  own = products(count, a[3], e.add(a[4], e.mul(target, shape.w)), a[2], own);
+  Value q = e.sub(target, first), from = e.sub(factor, 1);
+  handDown(count, emitAllAbove(count, a, row, q, from, above, own), a, factor,
+           source);
 }
 
-func::FuncOp Reverser::segmentKernel(StringRef what, ArrayRef<Segment> segments,
-                                     bool top) {
-  Type buffer = e.bufferType(), index = e.b.getIndexType();
+/// Degree 2: x_q, ..., x_{q+count-1} with all of their products x_v x_q, v >=
+/// q.
+void Reverser::emitSquares(int64_t count, ValueRange a, Value q, Value above) {
+  Value row = e.add(q, 1);
+  SmallVector<Value> dphi(count * vectors, e.splat(0.0, e.lanes));
+  dphi = products(count, a[3], e.add(a[4], e.mul(row, shape.w)), a[2], dphi);
+  for (int64_t i = 0; i < count; ++i) {
+    Value v = e.add(q, i);
+    int64_t below = (i + 1) * vectors;
+    SmallVector<Value> some =
+        emitAbove(i + 1, a, row, v, e.add(numberAt(above, v), q),
+                  ArrayRef(dphi).take_front(below));
+    llvm::copy(some, dphi.begin());
+  }
+  dphi = emitAllAbove(count, a, row, q, e.add(q, count), above, dphi);
+  for (int64_t i = 0; i < count; ++i)
+    for (int64_t v = 0; v < vectors; ++v) {
+      Value to = at(row, i, v);
+      e.store(e.addf(e.load(a[1], to, e.lanes), dphi[i * vectors + v]), a[1],
+              to);
+    }
+}
+
+/// All monomials of degrees from 2 to that of `features`, highest first.
+func::FuncOp Reverser::lowerKernel() {
+  std::vector<Segment> segments;
+  for (int64_t k = features.degree; k >= 2; --k)
+    for (const Segment &segment : features.segments(k))
+      segments.push_back(segment);
   auto body = [&](Emitter &e, ValueRange a) {
     forSegments(
-        e, anchor,
-        "ropegrad_" + what.str() + "_d" + std::to_string(shape.d) + "_g" +
-            std::to_string(shape.degree),
+        e, anchor, "ropegrad_lower_" + Features(shape.d, shape.degree).name(),
         segments,
         [&](Value factor, Value source, Value length, Value target, Value) {
           forRuns(length, segments, [&](Value q, int64_t count) {
-            Value row = e.add(target, q);
-            emitTile(count, top ? Value() : row, a, factor, e.add(source, q),
-                     row);
+            emitTile(count, a, factor, e.add(source, q), e.add(target, q));
           });
         });
   };
-  return e.kernel(anchor, name(what), {buffer, buffer, buffer, buffer, index},
-                  body);
+  return tileKernel("lower", body);
 }
 
-func::FuncOp Reverser::nestKernel() {
+/// The top two degrees.
+func::FuncOp Reverser::topKernel() {
   Features all(shape.d, shape.degree);
   std::vector<Segment> segments = all.segments(shape.degree - 1);
   SmallVector<int64_t> starts;
   for (const Segment &segment : all.segments(shape.degree))
     starts.push_back(segment.target);
-  Type buffer = e.bufferType(), index = e.b.getIndexType();
-  std::string of = "_" + all.name();
   auto body = [&](Emitter &e, ValueRange a) {
-    Value above = constantIndices(e, anchor, "ropegrad_starts" + of, starts);
+    Value above =
+        constantIndices(e, anchor, "ropegrad_starts_" + all.name(), starts);
+    if (shape.degree == 2)
+      return forRuns(
+          e.index(shape.d), Segment{0, 0, shape.d, 1},
+          [&](Value q, int64_t count) { emitSquares(count, a, q, above); });
     forSegments(
-        e, anchor, "ropegrad_nest" + of, segments,
+        e, anchor, "ropegrad_nest_" + all.name(), segments,
         [&](Value factor, Value source, Value length, Value target, Value) {
           forRuns(length, segments, [&](Value q, int64_t count) {
             emitNest(count, a, factor, e.add(source, q), e.add(target, q),
@@ -228,8 +306,7 @@ func::FuncOp Reverser::nestKernel() {
           });
         });
   };
-  return e.kernel(anchor, name("nest"), {buffer, buffer, buffer, buffer, index},
-                  body);
+  return tileKernel("top", body);
 }
 
 /// Degree 1: its monomials are x itself.
@@ -250,20 +327,20 @@ void Reverser::emitLinear(ValueRange a) {
 }
 
 func::FuncOp Reverser::linearKernel() {
+  return tileKernel("linear", [&](Emitter &, ValueRange a) { emitLinear(a); });
+}
+
+func::FuncOp
+Reverser::tileKernel(StringRef what,
+                     function_ref<void(Emitter &, ValueRange)> body) {
   Type buffer = e.bufferType(), index = e.b.getIndexType();
-  return e.kernel(anchor, name("linear"),
-                  {buffer, buffer, buffer, buffer, index},
-                  [&](Emitter &, ValueRange a) { emitLinear(a); });
+  return e.kernel(anchor, name(what), {buffer, buffer, buffer, buffer, index},
+                  body);
 }
 
 /// (x, at, stride, G, at, u, at, stride, dx, at, stride, count, phi, dphi,
 /// columns of u).
 func::FuncOp Reverser::rowsKernel() {
-  Features all(shape.d, shape.degree);
-  std::vector<Segment> lower;
-  for (int64_t k = features.degree; k >= 2; --k)
-    for (const Segment &segment : all.segments(k))
-      lower.push_back(segment);
   auto body = [&](Emitter &e, ValueRange a) {
     Rows x{a[0], a[1], a[2]}, u{a[5], a[6], a[7]}, dx{a[8], a[9], a[10]};
     Value count = a[11], phi = a[12], dphi = a[13], columns = a[14];
@@ -277,14 +354,11 @@ func::FuncOp Reverser::rowsKernel() {
       if (shape.degree >= 2) {
         emitFeatures(e, anchor, features, pitch, x.from(e, i), phi, inBlock,
                      e.index(vectors));
-        e.call(nested()
-                   ? nestKernel()
-                   : segmentKernel("top", all.segments(shape.degree), true),
-               operands);
+        e.call(topKernel(), operands);
       }
-      if (!lower.empty())
-        e.call(segmentKernel("lower", lower, false), operands);
-      if (shape.degree >= 1)
+      if (features.degree >= 2)
+        e.call(lowerKernel(), operands);
+      if (shape.degree == 1 || shape.degree >= 3)
         e.call(linearKernel(), operands);
       emitUnpack(e, anchor, shape.d, pitch, dphi, e.index(pitch), dx.from(e, i),
                  inBlock);
@@ -299,8 +373,9 @@ void Reverser::emit(const RowSpace &space, const Tall &x, Value g,
                     const Tall &u, const Tall &dx) {
   int64_t size = Features(shape.d, shape.degree).size * shape.w;
   forRows(e, space, [&](const RowUnit &unit) {
-    int64_t rows = features.rows + (nested() ? monomials : 0);
-    Value phi = e.scratch(rows * pitch), dphi = e.scratch(rows * pitch);
+    int64_t rows = features.rows + (shape.degree >= 3 ? monomials : 0);
+    Value phi = e.scratch(rows * pitch);
+    Value dphi = e.scratch(features.rows * pitch);
     Value columns = e.scratch(shape.w * pitch);
     Value kv = e.add(e.mul(unit.batch, shape.kvHeads),
                      e.div(unit.head, shape.group()));
