@@ -6,7 +6,7 @@ import sys
 import time
 
 from turns import output_of
-from works import ALLOWED_LIBRARIES
+from works import ALLOWED_LIBRARIES, OURS
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), ".."))
 sys.path.insert(0, os.path.join(ROOT, "test"))
@@ -32,12 +32,12 @@ def save_problem(work, folder):
     return problem
 
 
-def compile_kernel(inputs, route, threads, library):
-    """Compiles the problem in folder `inputs` to `library`; returns what is to
-    be known of it."""
+def compile_kernel(inputs, contender, threads, library):
+    """Compiles the problem in folder `inputs` to `library`, as one of ours;
+    returns what is to be known of it."""
     start, used = time.perf_counter(), os.times()
     output_of(tool("ropegrad-compile"), os.path.join(inputs, "problem.json"),
-              "--route", route, "--threads", threads, "-o", library)
+              *OURS[contender], "--threads", threads, "-o", library)
     seconds, now = time.perf_counter() - start, os.times()
     with open(os.path.splitext(library)[0] + ".json") as file:
         manifest = json.load(file)

@@ -7,7 +7,8 @@ import numpy as np
 
 from worker import Prepared
 
-DTYPES = {"f32": np.float32, "f64": np.float64}
+DTYPES = {"f32": np.float32, "f64": np.float64, "f16": np.float16,
+          "bf16": np.uint16}
 
 
 def aligned(shape, dtype):
@@ -16,6 +17,16 @@ def aligned(shape, dtype):
     memory = np.zeros(size + 64, np.uint8)
     start = -memory.ctypes.data % 64
     return memory[start:start + size].view(dtype).reshape(shape)
+
+
+def to_bf16(x):
+    """The bits of finite numbers, rounded to the nearest even."""
+    bits = x.astype(np.float32).view(np.uint32)
+    return ((bits + 0x7fff + (bits >> 16 & 1)) >> 16).astype(np.uint16)
+
+
+def from_bf16(bits):
+    return (bits.astype(np.uint32) << 16).view(np.float32)
 
 
 def gradient_of(library):
@@ -34,7 +45,8 @@ def bind(library, function, arrays, threads):
     for arg in function["args"]:
         array = aligned(arg["shape"], DTYPES[arg["dtype"]])
         if arg["role"] == "in":
-            array[...] = arrays[arg["name"]]
+            value = arrays[arg["name"]]
+            array[...] = to_bf16(value) if arg["dtype"] == "bf16" else value
         everything[arg["name"]] = array
     query = getattr(code, function["symbol"] + "_workspace_bytes")
     query.restype = ctypes.c_size_t
@@ -59,9 +71,14 @@ def bind(library, function, arrays, threads):
 
 
 def prepare(job, arrays):
-    call, outputs, facts = bind(job["kernel"], gradient_of(job["kernel"]),
-                                arrays, job["threads"])
-    return Prepared(call, lambda: outputs, facts)
+    function = gradient_of(job["kernel"])
+    call, outputs, facts = bind(job["kernel"], function, arrays,
+                                job["threads"])
+    stored = {arg["name"] for arg in function["args"]
+              if arg["dtype"] == "bf16"}
+    return Prepared(call, lambda: {
+        name: from_bf16(value) if name in stored else value
+        for name, value in outputs.items()}, facts)
 
 
 def versions():

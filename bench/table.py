@@ -67,6 +67,11 @@ def verdicts(results):
         if wanted and share:
             yield check(f"{row['work']} of the FMA peak", f"{share:.2f}",
                         f"{wanted:g}", "", share >= wanted)
+    times = found.get((works.WORK_OF_BF16, "bf16"), {}).get("times_ours")
+    if times:
+        yield check(f"{works.WORK_OF_BF16} in bf16, of the time in f32",
+                    f"{times:.2f}", f"{works.TARGET_OF_BF16:g}",
+                    "at most", times <= works.TARGET_OF_BF16)
     for one in results.get("scaling", ()):
         if "times_best" in one:
             yield check(f"{one['work']} {one['threads']} threads against one "

@@ -21,6 +21,7 @@ from collections import namedtuple
 import numpy as np
 
 MODULES = {"features": "ropegrad_kernel", "exact": "ropegrad_kernel",
+           "halide": "ropegrad_kernel", "bf16": "ropegrad_kernel",
            "torch": "peer_torch", "jax-attention": "peer_jax",
            "jax-features": "peer_jax", "openblas": "peer_openblas"}
 INPUTS = ("Q", "K", "V", "dO")

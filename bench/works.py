@@ -11,10 +11,14 @@ from typing import Optional, Tuple
 HEADS = 2
 # The first of a group is what the answers of the others in it are held against.
 FEATURES = ("features", "jax-features", "openblas")
-SOFTMAX = ("exact", "torch", "jax-attention")
-OURS = ("features", "exact")
+SOFTMAX = ("exact", "halide", "bf16", "torch", "jax-attention")
+# What `ropegrad-compile` is told for our own contenders.
+OURS = {"features": ("--route", "features"), "exact": ("--route", "exact"),
+        "halide": ("--route", "exact", "--exact-by", "halide"),
+        "bf16": ("--route", "exact", "--dtype", "bf16")}
 # Contenders, in the order of their turns and rows.
 LABELS = {"features": "RopeGrad features", "exact": "RopeGrad exact",
+          "halide": "RopeGrad by Halide", "bf16": "RopeGrad in bf16",
           "torch": "PyTorch SDPA", "jax-attention": "JAX attention",
           "jax-features": "JAX features", "openblas": "OpenBLAS features"}
 # Longest n at which a contender takes part in works with exp, where not at any:
@@ -107,6 +111,8 @@ TARGETS = (
 )
 # At each work with features that TARGETS names, and at these.
 TARGET_OF_PEAK = 0.60
+TARGET_OF_BF16 = 1.1        # times the time of f32, at most, at this work
+WORK_OF_BF16 = "exact64/n4096"
 TARGETS_OF_PEAK = {"exact8/n4096": 0.50, "exact16/n4096": 0.58,
                    "exact64/n4096": 0.68, "exact128/n4096": 0.68}
 TARGET_SCALING = 1.8        # two threads against one
@@ -143,11 +149,11 @@ def wanted_of_peak(row):
 def contenders(work, mode):
     """Who takes part in a work. A polynomial similarity is no softmax."""
     if work.only_exact:
-        return ["exact", "torch"]
+        return ["exact", "halide", "bf16", "torch"]
     if work.similarity:
         return [name for name in LABELS if name in FEATURES + SOFTMAX[:1]]
-    return [name for name in LABELS
-            if work.n <= LONGEST[mode].get(name, work.n)]
+    return [name for name in LABELS if name not in ("halide", "bf16")
+            and work.n <= LONGEST[mode].get(name, work.n)]
 
 
 def selected(name, patterns):
