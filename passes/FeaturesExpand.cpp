@@ -5,7 +5,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Rows in lanes: a few vectors of rows by a tile of columns stay in registers
-// while a run of monomials is contracted; the top degree by Horner.
+// while a run of monomials is contracted. The first column tile makes the
+// monomials that it multiplies; the top degree, which is not kept, by Horner.
 //
 //===----------------------------------------------------------------------===//
 
@@ -177,7 +178,6 @@ func::FuncOp Expander::tileKernel(int64_t width, bool first) {
                   [&](Emitter &, ValueRange a) { emitTile(width, first, a); });
 }
 
-/// One head: (x, at, packed, out, at, block, sums).
 /// (x, at, stride, packed G, at, out, at, stride, count, block, sums).
 func::FuncOp Expander::rowsKernel() {
   Type buffer = e.bufferType(), index = e.b.getIndexType();
