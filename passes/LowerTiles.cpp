@@ -9,7 +9,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "passes/AttentionTiles.h"
+#include "passes/AttentionHalide.h"
 #include "passes/OnlineSoftmax.h"
 #include "passes/TileExits.h"
 
@@ -271,6 +271,24 @@ private:
   SmallVector<Tall> logOutputs;
 };
 
+/// Attention by Halide, nothing else: a kernel by two makers would hide which
+/// of them made what.
+LogicalResult lowerByHalide(Emitter &e, const TileBody &body) {
+  if (auto forward = AttentionForward::match(body)) {
+    emitAttentionByHalide(e, *forward);
+    return success();
+  }
+  auto backward = AttentionBackward::match(body);
+  if (backward && !backward->diagonals) {
+    emitAttentionByHalide(e, *backward);
+    return success();
+  }
+  TilesOp op = body.op;
+  return op.emitError("expected softmax attention without W, and gradients by "
+                      "Q or K, with or without V, for exact-by halide, but got "
+                      "another expression");
+}
+
 /// Attention by its own loops, everything else by the general ones.
 void lower(Emitter &e, const TileBody &body, bool general) {
   if (!general) {
@@ -292,6 +310,11 @@ struct LowerTiles : mlir::ropegrad::impl::LowerTilesBase<LowerTiles> {
           << vectorBits.getValue();
       return signalPassFailure();
     }
+    if (exactBy != "mlir" && exactBy != "halide") {
+      getOperation().emitError("expected exact-by mlir or halide, but got ")
+          << exactBy.getValue();
+      return signalPassFailure();
+    }
     SmallVector<TilesOp> ops;
     getOperation().walk([&](TilesOp op) { ops.push_back(op); });
     for (TilesOp op : ops) {
@@ -302,7 +325,10 @@ struct LowerTiles : mlir::ropegrad::impl::LowerTilesBase<LowerTiles> {
       Emitter e(builder, op.getLoc(), body->matrix.getElementType(),
                 vectorBits);
       e.scalef = scalef;
-      lower(e, *body, general);
+      if (exactBy != "halide")
+        lower(e, *body, general);
+      else if (failed(lowerByHalide(e, *body)))
+        return signalPassFailure();
       op.erase();
     }
   }

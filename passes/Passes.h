@@ -51,6 +51,10 @@ struct PipelineOptions : public PassPipelineOptions<PipelineOptions> {
                       llvm::cl::desc("the target is x86 with AVX-512 DQ: see "
                                      "ropegrad-lower-tiles"),
                       llvm::cl::init(false)};
+  Option<std::string> exactBy{
+      *this, "exact-by",
+      llvm::cl::desc("maker of exact attention: see ropegrad-lower-tiles"),
+      llvm::cl::init("mlir")};
   Option<int64_t> threads{*this, "threads",
                           llvm::cl::desc("threads that the kernel may use"),
                           llvm::cl::init(1)};

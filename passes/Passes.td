@@ -212,6 +212,11 @@ def LowerTiles : KernelPass<"ropegrad-lower-tiles"> {
     queries in lanes, the gradient with keys in lanes and five products in one
     pass. `general` turns them off: both ways compute the same.
 
+    With `exact-by=halide` these two bodies, and no others, become loops around
+    calls of private functions without body, one per block of the index space;
+    their attribute `ropegrad.halide` says what each computes
+    (`passes/AttentionHalide.h`). `ropegrad-compile` has Halide make them.
+
     One unit of the parallel loop has the heads that share a key head or, where
     there are few of these, a part of their row tiles. Which part, and the order
     in which partial sums are added, depend on the compiled problem alone.
@@ -227,7 +232,8 @@ def LowerTiles : KernelPass<"ropegrad-lower-tiles"> {
   let options = [
     Option<"vectorBits", "vector-bits", "int64_t", "256", "width of the target's vectors: 128, 256 or 512">,
     Option<"scalef", "scalef", "bool", "false", "use vreduceps and vscalefps, which an x86 target with AVX-512 DQ has">,
-    Option<"general", "general", "bool", "false", "use the general loops for attention too">
+    Option<"general", "general", "bool", "false", "use the general loops for attention too">,
+    Option<"exactBy", "exact-by", "std::string", "\"mlir\"", "maker of the blocks of attention: mlir or halide">
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::cf::ControlFlowDialect",
                            "::mlir::func::FuncDialect", "::mlir::memref::MemRefDialect",

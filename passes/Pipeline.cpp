@@ -64,6 +64,7 @@ void buildLLVM(OpPassManager &manager, const PipelineOptions &options) {
   LowerTilesOptions tiles;
   tiles.vectorBits = bits;
   tiles.scalef = options.scalef;
+  tiles.exactBy = options.exactBy;
   manager.addPass(createLowerTiles(tiles));
   manager.addPass(createLowerFeatures({bits}));
   manager.addPass(createConvertLinalgToLoopsPass());
@@ -95,6 +96,9 @@ std::string refuse(const PipelineOptions &options) {
   int64_t bits = options.vectorBits;
   if (bits != 128 && bits != 256 && bits != 512)
     return expected("vector-bits of 128, 256 or 512", bits);
+  const std::string &maker = options.exactBy;
+  if (maker != "mlir" && maker != "halide")
+    return "expected exact-by mlir or halide, but got '" + maker + "'";
   if (options.threads < 1)
     return expected("threads to be at least 1", options.threads);
   if (options.stopAfter < 1 || options.stopAfter > 5)

@@ -123,7 +123,8 @@ FLAGS = {
     "--target cuda": ("cuda",),
     "--target rocm": ("rocm",),
     "--target vulkan": ("vulkan",),
-    "--exact-by halide": ("halide",),
+    "--exact-by gcc": ("mlir or halide", "gcc"),
+    "--exact-by halide --similarity poly:1,1,.5 --route exact": ("halide",),
 }
 
 

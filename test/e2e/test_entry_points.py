@@ -219,6 +219,7 @@ PROBLEMS = {
     "exact": (ATTENTION | dict(layout="half"), "exact"),
     "causal": (ATTENTION | dict(mask="causal", alibi=[.1, .2, .3, .4]),
                "exact"),
+    "halide": (ATTENTION | dict(mask="window", window=70, alibi=.1), "exact"),
     "general": (ATTENTION | dict(
         position="general", bias=True, bias_per_head=True, mask="window",
         window=30, wrt=("Q", "K", "V", "W", "bias")), "exact"),
@@ -245,7 +246,8 @@ class Made:
         self.limit = (FEATURES if route == "features" and name != "polynomial"
                       else EXACT) + ROUNDING.get(self.problem["dtype"], 0)
         reference.save(folder / "in", self.problem, self.arrays)
-        self.kernel = Kernel(compile_kernel(folder, "--route", route))
+        by = ("--exact-by", "halide") if name == "halide" else ()
+        self.kernel = Kernel(compile_kernel(folder, "--route", route, *by))
         self.whole = next(f for f in ("gradient", "loss_gradient")
                           if f in self.kernel.functions)
         self.halves = [f for f in ("forward_train", "backward")

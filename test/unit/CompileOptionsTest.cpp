@@ -298,7 +298,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{{"--target", "cuda"}, "target cuda is not supported yet"},
         Bad{{"--target", "vulkan"}, "target vulkan is not supported yet"},
         Bad{{"--target", "tpu"}, "cpu, cuda, rocm or vulkan"},
-        Bad{{"--exact-by", "halide"}, "halide is not supported yet"},
+        Bad{{"--exact-by", "gcc"}, "mlir or halide after --exact-by"},
         Bad{{"--emit", "ptx", "-o", "k"}, "kind ptx is not supported yet"},
         Bad{{"--emit", "exe", "-o", "k"}, "so, o, mlir, ll or s"},
         Bad{{"-o", "K.spv"}, "kind spv is not supported yet"},

@@ -12,6 +12,7 @@
 
 #include "passes/Passes.h"
 #include "tools/lib/CInterface.h"
+#include "tools/lib/HalideBlocks.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Target/LLVMIR/Export.h"
@@ -112,6 +113,7 @@ std::string runPipeline(mlir::ModuleOp module, const Target &target,
   // 512 bits stand for AVX-512 with DQ among others.
   options.scalef = target.vectorBits == 512;
   options.threads = request.threads;
+  options.exactBy = request.exactBy;
   options.calibration = request.calibration;
   options.stopAfter = request.level;
   mlir::ropegrad::buildPipeline(manager, options);
@@ -157,6 +159,9 @@ std::string translate(mlir::ModuleOp module, Target &target, KernelInfo &info,
     bodies.push_back(body);
   }
   addCInterface(*result, info, bodies, standalone);
+  if (std::string error = defineHalideBlocks(module, target, *result);
+      !error.empty())
+    return error;
   nameTarget(*result, target);
   optimize(*result, *target.machine);
   return "";

@@ -27,7 +27,8 @@ namespace ropegrad {
 struct PipelineRequest {
   int64_t level = 5; ///< to stop at; 5: LLVM dialect
   int64_t threads = 1;
-  std::string calibration; ///< file; empty: the rates that ship
+  std::string exactBy = "mlir"; ///< or halide
+  std::string calibration;      ///< file; empty: the rates that ship
 };
 
 /// Runs ropegrad-pipeline on `module`. Diagnostics of the passes become the

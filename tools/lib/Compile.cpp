@@ -65,6 +65,9 @@ public:
     if (!planned.plan)
       return planned.error;
     plan = *planned.plan;
+    if (options.exactBy != "mlir" && plan.route != Route::Exact)
+      return "expected --route exact with --exact-by " + options.exactBy +
+             ", but the plan says " + toString(plan.route);
     if (options.planOnly) {
       outs() << planToJson(plan) << "\n";
       return finishStandardOutput();
@@ -121,7 +124,8 @@ private:
   }
 
   PipelineRequest request(int64_t level) const {
-    return {level, options.threadsOrAll(), options.calibration};
+    return {level, options.threadsOrAll(), options.exactBy,
+            options.calibration};
   }
 
   std::string emitMlir() {
@@ -162,6 +166,7 @@ private:
     info.problem = options.problem;
     info.planJson = planToJson(plan);
     info.route = plan.route;
+    info.exactBy = options.exactBy;
     info.degree = plan.degree;
     info.radiusLimit = plan.radius;
     info.triple = target.triple;

@@ -81,10 +81,11 @@ std::string setCalibration(StringRef value, Parse &parse) {
 }
 
 std::string setExactBy(StringRef value, Parse &parse) {
-  if (value == "halide")
-    return notYet("exact kernel by", value);
+  if (value == "halide" && !ROPEGRAD_HALIDE)
+    return "!expected a build with Halide for --exact-by halide, but this one "
+           "has none";
   parse.options.exactBy = value.str();
-  return value == "mlir" ? "" : "mlir or halide";
+  return value == "mlir" || value == "halide" ? "" : "mlir or halide";
 }
 
 std::string setHelp(StringRef, Parse &parse) {
@@ -119,7 +120,8 @@ const ToolFlag kToolFlags[] = {
      setCpu},
     {"--threads", kTarget, "T",
      "threads to plan for; a call may use any number", "all", setThreads},
-    {"--exact-by", kTarget, "TOOL", "mlir (halide: not yet)", "mlir",
+    {"--exact-by", kTarget, "TOOL",
+     "maker of the exact kernel: mlir, or halide for softmax without W", "mlir",
      setExactBy},
     {"--calibration", kTarget, "FILE",
      "rates of the machine, from ./dev bench --calibrate", "what ships",

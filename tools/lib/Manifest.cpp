@@ -142,6 +142,7 @@ void writeFunction(Writer &writer, const FunctionInfo &function) {
 void writeSolution(Writer &writer, const KernelInfo &info) {
   writePlan(writer, info.planJson);
   writer.text("route", toString(info.route));
+  writer.text("exact_by", info.exactBy);
   if (info.degree)
     writer.integer("degree", *info.degree);
   else

@@ -52,6 +52,7 @@ struct KernelInfo {
   Problem problem;
   std::string planJson; ///< the object that --plan prints; empty: none
   Route route = Route::Exact;
+  std::string exactBy = "mlir"; ///< maker of exact attention
   std::optional<unsigned> degree;
   std::optional<double> radiusLimit;
   std::string target = "cpu", triple, cpu;
