@@ -20,9 +20,6 @@ using namespace mlir::ropegrad;
 
 namespace {
 
-/// Exponent of the weights of rows beyond n.
-constexpr double dead = -1e30;
-
 class Backward {
 public:
   Backward(Emitter &e, const AttentionBackward &attention);
@@ -30,7 +27,6 @@ public:
 
 private:
   void chooseUnits();
-  void makeRowTerms();
   void emitUnit(Value unit);
   void emitKeys(Value j0);
   void pairKeys(Value j0);
@@ -44,11 +40,6 @@ private:
   /// Number of panel `number` in a buffer of packed panels of `width`.
   Slice packed(Value buffer, Value number, int64_t width) {
     return {buffer, e.mul(number, width * panel)};
-  }
-  /// Row i0 of what there is per row of a head.
-  Value rowTerm(Value i0) {
-    Value index = e.add(e.mul(batch, heads), head);
-    return e.add(e.mul(index, q.rows), i0);
   }
   Slice partial(Value batch, Value head, Value chunk, Value row);
   Value diagonalsAt(Value batch, Value head, Value chunk);
@@ -74,8 +65,7 @@ private:
   int64_t pitch;  ///< of a row of P and S
   int64_t margin; ///< zeros before and behind a row of S
   PaddedRows q, k, u, v;
-  /// −L in units of the exponent, as high + low, and −s: per row of a head.
-  Value minusL, minusLow, minusS;
+  RowTerms terms;
   Value partials;
   /// Sums along diagonals j − i of a chunk of a head.
   Value diagonals;
@@ -134,7 +124,7 @@ void Backward::emit() {
   k = leaves.pad(attention.k, block, paired ? e.lanes / 2 : padded);
   v = leaves.pad(attention.v, block, w);
   leaves.makeTable();
-  makeRowTerms();
+  terms = leaves.makeRowTerms(attention, block);
   if (attention.dq)
     partials = e.scratch(space.maxBatch * heads * chunks * q.rows * padded);
   if (attention.diagonals)
@@ -152,43 +142,6 @@ void Backward::emit() {
 Value Backward::diagonalsAt(Value batch, Value head, Value chunk) {
   Value index = e.add(e.mul(batch, heads), head);
   return e.mul(e.add(e.mul(index, chunks), chunk), leaves.diagonalPitch());
-}
-
-void Backward::makeRowTerms() {
-  const RowSpace &space = leaves.space;
-  int64_t size = space.maxBatch * heads * q.rows;
-  minusL = e.scratch(size);
-  minusLow = e.scratch(size);
-  minusS = e.scratch(size);
-  Tall l = *tallOf(e, attention.op, attention.l);
-  Tall s = *tallOf(e, attention.op, attention.s);
-  double unit = leaves.logUnit;
-  double high = e.element.isF32() ? static_cast<float>(unit) : unit;
-  e.parallel(e.mul(space.batch, heads), "", [&](Value index) {
-    batch = e.div(index, heads);
-    head = e.rem(index, e.index(heads));
-    e.loop(e.index(0), space.n, 1, [&](Value i) {
-      Value at = rowTerm(i);
-      Value x = e.load(l.buffer, l.at(e, batch, head, i));
-      Value product = e.mulf(x, e.scalar(-high));
-      // What rounding the product left out, and what rounding the unit did.
-      Value rest =
-          e.fma(x, e.scalar(-high), arith::NegFOp::create(e.b, e.loc, product));
-      rest = e.fma(x, e.scalar(high - unit), rest);
-      e.store(product, minusL, at);
-      e.store(rest, minusLow, at);
-      Value y = e.load(s.buffer, s.at(e, batch, head, i));
-      e.store(arith::NegFOp::create(e.b, e.loc, y), minusS, at);
-    });
-    int64_t block = std::lcm(keys, queries);
-    Value end = e.mul(e.div(e.add(space.n, block - 1), block), block);
-    e.loop(space.n, end, 1, [&](Value i) {
-      Value at = rowTerm(i);
-      e.store(e.scalar(dead), minusL, at);
-      e.store(e.scalar(0.0), minusLow, at);
-      e.store(e.scalar(0.0), minusS, at);
-    });
-  });
 }
 
 /// Number `unit` of (batch entry, key head, chunk), in this order.
@@ -317,13 +270,13 @@ void Backward::emitPanel(Value j0, Value i0, Value count, Value number) {
   Slice uRows = u.at(e, batch, head, heads, i0);
   Slice kPanel = packed(kPanels, number, d),
         vPanel = packed(vPanels, number, w);
-  Value term = rowTerm(i0);
+  Value term = terms.at(e, batch, head, i0);
   SmallVector<Value> arguments = {qRows.buffer,
                                   qRows.offset,
                                   kPanel.buffer,
                                   kPanel.offset,
-                                  minusL,
-                                  minusLow,
+                                  terms.minusL,
+                                  terms.minusLow,
                                   term,
                                   weights,
                                   at,
@@ -342,8 +295,8 @@ void Backward::emitPanel(Value j0, Value i0, Value count, Value number) {
   if (!attention.dq && !attention.dk && !attention.diagonals)
     return;
   e.call(errorsKernel(),
-         {uRows.buffer, uRows.offset, vPanel.buffer, vPanel.offset, minusS,
-          term, weights, errors, at, count});
+         {uRows.buffer, uRows.offset, vPanel.buffer, vPanel.offset,
+          terms.minusS, term, weights, errors, at, count});
   if (attention.dk)
     leaves.accumulate(packed(dkPanels, number, d), qRows, d, d,
                       {errors, e.add(at, margin)}, pitch, count);

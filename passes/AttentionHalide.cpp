@@ -274,7 +274,6 @@ public:
   void emit();
 
 private:
-  void makeRowTerms();
   void emitUnit(Value unit);
   void emitKeys(Value j0);
   void emitBlock(Value j0, Value i0, Value number);
@@ -283,11 +282,6 @@ private:
 
   Slice packed(Value buffer, Value number, int64_t width) {
     return {buffer, e.mul(number, width * panel)};
-  }
-  /// Row i of what there is per row of a head.
-  Value rowTerm(Value i) {
-    Value index = e.add(e.mul(batch, heads), head);
-    return e.add(e.mul(index, q.rows), i);
   }
   Slice partial(Value chunk, Value row) {
     Value index = e.add(e.mul(batch, heads), head);
@@ -302,8 +296,7 @@ private:
   int64_t chunks; ///< of the panels of a head, dealt out in turn
   int64_t padded; ///< elements of a row of k and of dQ's partial results
   PaddedRows q, k, u, v;
-  /// −L in units of the exponent, as high + low, and −s: per row of a head.
-  Value minusL, minusLow, minusS;
+  RowTerms terms;
   Value partials;
   /// Private to a thread: packed k and v, dK and dV transposed.
   Value kPanels, vPanels, dkPanels, dvPanels, room;
@@ -333,49 +326,13 @@ void Backward::emit() {
   k = leaves.pad(attention.k, block, padded);
   v = leaves.pad(attention.v, block, w);
   leaves.makeTable();
-  makeRowTerms();
+  terms = leaves.makeRowTerms(attention, block);
   if (attention.dq)
     partials = e.scratch(space.maxBatch * heads * chunks * q.rows * padded);
   e.parallel(e.mul(space.batch, groups * chunks), "",
              [&](Value unit) { emitUnit(unit); });
   if (attention.dq)
     addPartials();
-}
-
-void Backward::makeRowTerms() {
-  const RowSpace &space = leaves.space;
-  int64_t size = space.maxBatch * heads * q.rows;
-  minusL = e.scratch(size);
-  minusLow = e.scratch(size);
-  minusS = e.scratch(size);
-  Tall l = *tallOf(e, attention.op, attention.l);
-  Tall s = *tallOf(e, attention.op, attention.s);
-  double unit = leaves.logUnit;
-  double high = e.element.isF32() ? static_cast<float>(unit) : unit;
-  e.parallel(e.mul(space.batch, heads), "", [&](Value index) {
-    batch = e.div(index, heads);
-    head = e.rem(index, e.index(heads));
-    e.loop(e.index(0), space.n, 1, [&](Value i) {
-      Value at = rowTerm(i);
-      Value x = e.load(l.buffer, l.at(e, batch, head, i));
-      Value product = e.mulf(x, e.scalar(-high));
-      // What rounding the product left out, and what rounding the unit did.
-      Value rest =
-          e.fma(x, e.scalar(-high), arith::NegFOp::create(e.b, e.loc, product));
-      rest = e.fma(x, e.scalar(high - unit), rest);
-      e.store(product, minusL, at);
-      e.store(rest, minusLow, at);
-      Value y = e.load(s.buffer, s.at(e, batch, head, i));
-      e.store(arith::NegFOp::create(e.b, e.loc, y), minusS, at);
-    });
-    Value end = e.mul(e.div(e.add(space.n, steps - 1), steps), steps);
-    e.loop(space.n, end, 1, [&](Value i) {
-      Value at = rowTerm(i);
-      e.store(e.scalar(dead), minusL, at);
-      e.store(e.scalar(0.0), minusLow, at);
-      e.store(e.scalar(0.0), minusS, at);
-    });
-  });
 }
 
 /// Number `unit` of (batch entry, key head, chunk), in this order.
@@ -434,16 +391,14 @@ void Backward::emitKeys(Value j0) {
 }
 
 void Backward::emitBlock(Value j0, Value i0, Value number) {
-  Value j = e.add(j0, e.mul(number, panel)), term = rowTerm(i0);
+  Value j = e.add(j0, e.mul(number, panel)),
+        term = terms.at(e, batch, head, i0);
   Value count = wholeTiles(e.min(e.sub(leaves.space.n, i0), e.index(steps)));
-  SmallVector<Slice> inputs = {q.at(e, batch, head, heads, i0),
-                               u.at(e, batch, head, heads, i0),
-                               packed(kPanels, number, d),
-                               packed(vPanels, number, w),
-                               k.at(e, batch, group, groups, j),
-                               {minusL, term},
-                               {minusLow, term},
-                               {minusS, term}};
+  SmallVector<Slice> inputs = {
+      q.at(e, batch, head, heads, i0),  u.at(e, batch, head, heads, i0),
+      packed(kPanels, number, d),       packed(vPanels, number, w),
+      k.at(e, batch, group, groups, j), {terms.minusL, term},
+      {terms.minusLow, term},           {terms.minusS, term}};
   if (leaves.hasTable())
     inputs.push_back(tableFrom(head, i0, j, steps));
   SmallVector<Slice> outputs;

@@ -123,6 +123,46 @@ PaddedRows AttentionLeaves::pad(Value tall, int64_t block, int64_t pitch) {
   return to;
 }
 
+RowTerms AttentionLeaves::makeRowTerms(const AttentionBackward &gradient,
+                                       int64_t block) {
+  /// Exponent of the weights of rows beyond n.
+  constexpr double dead = -1e30;
+  RowTerms terms;
+  terms.heads = attention.matrix.getHeads();
+  terms.rows = llvm::alignTo(space.maxN, block);
+  int64_t size = space.maxBatch * terms.heads * terms.rows;
+  terms.minusL = e.scratch(size);
+  terms.minusLow = e.scratch(size);
+  terms.minusS = e.scratch(size);
+  Tall l = *tallOf(e, anchor, gradient.l), s = *tallOf(e, anchor, gradient.s);
+  double high = e.element.isF32() ? static_cast<float>(logUnit) : logUnit;
+  e.parallel(e.mul(space.batch, terms.heads), "", [&](Value index) {
+    Value batch = e.div(index, terms.heads);
+    Value head = e.rem(index, e.index(terms.heads));
+    e.loop(e.index(0), space.n, 1, [&](Value i) {
+      Value at = terms.at(e, batch, head, i);
+      Value x = e.load(l.buffer, l.at(e, batch, head, i));
+      Value product = e.mulf(x, e.scalar(-high));
+      // What rounding the product left out, and what rounding the unit did.
+      Value rest =
+          e.fma(x, e.scalar(-high), arith::NegFOp::create(e.b, e.loc, product));
+      rest = e.fma(x, e.scalar(high - logUnit), rest);
+      e.store(product, terms.minusL, at);
+      e.store(rest, terms.minusLow, at);
+      Value y = e.load(s.buffer, s.at(e, batch, head, i));
+      e.store(arith::NegFOp::create(e.b, e.loc, y), terms.minusS, at);
+    });
+    Value end = e.mul(e.div(e.add(space.n, block - 1), block), block);
+    e.loop(space.n, end, 1, [&](Value i) {
+      Value at = terms.at(e, batch, head, i);
+      e.store(e.scalar(dead), terms.minusL, at);
+      e.store(e.scalar(0.0), terms.minusLow, at);
+      e.store(e.scalar(0.0), terms.minusS, at);
+    });
+  });
+  return terms;
+}
+
 void AttentionLeaves::makeTable() {
   ToeplitzOp op = attention.prefactor;
   if (!op || (!op.getBias() && !op.getAlibi()))

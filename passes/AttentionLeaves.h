@@ -47,6 +47,19 @@ struct PaddedRows {
            Value row) const;
 };
 
+/// What the gradient needs per row of a head: −L in units of the exponent, as a
+/// number and what rounding it left out, and −s. Rows beyond n weigh nothing.
+struct RowTerms {
+  Value minusL, minusLow, minusS;
+  int64_t heads, rows;
+
+  /// Where row i stands in each.
+  Value at(Emitter &e, Value batch, Value head, Value i) const {
+    Value index = e.add(e.mul(batch, heads), head);
+    return e.add(e.mul(index, rows), i);
+  }
+};
+
 /// Which index of P_ij runs over the lanes.
 enum class Lanes { Queries, Keys };
 
@@ -73,6 +86,8 @@ public:
   /// Copies `tall`, `block` rows at a time; rows beyond n up to the next
   /// multiple of `block`, and columns up to `pitch`, are zero.
   PaddedRows pad(Value tall, int64_t block, int64_t pitch);
+  /// For n rounded up to a multiple of `block`.
+  RowTerms makeRowTerms(const AttentionBackward &gradient, int64_t block);
   /// Floats of a table over t = i − j, or j − i: element t at
   /// `diagonalMargin` + n − 1 + t, with room on both sides for tiles that reach
   /// beyond n.
