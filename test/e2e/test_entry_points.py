@@ -96,9 +96,9 @@ class Bytes:
 class Kernel:
     """K.so by its C functions; arrays by name."""
 
-    def __init__(self, path):
+    def __init__(self, path, mode=ctypes.RTLD_LOCAL):
         self.path = path
-        self.library = ctypes.CDLL(str(path))
+        self.library = ctypes.CDLL(str(path), mode)
         text = ctypes.c_char.in_dll(self.library, "K_manifest")
         self.manifest = json.loads(ctypes.string_at(ctypes.addressof(text)))
         self.functions = {f["symbol"][2:]: f

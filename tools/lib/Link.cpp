@@ -61,6 +61,7 @@ std::string linkShared(StringRef objectPath, StringRef outputPath,
   std::vector<std::string> arguments = {
       "ld.lld",           "-shared",
       "--as-needed",      "--build-id=none",
+      "-Bsymbolic", // calls of its own entry points stay in the library
       "--hash-style=gnu", "--version-script=" + script.str().str(),
       objectPath.str(),   "-o",
       outputPath.str()};
