@@ -23,7 +23,7 @@ using namespace mlir::ropegrad;
 
 SmallVector<Value> RegisterTile::multiply(Emitter &e, Slice a, Slice b,
                                           Value steps,
-                                          SmallVector<Value> sums) const {
+                                          ArrayRef<Value> sums) const {
   return e.loop(e.index(0), steps, 1, sums, [&](Value k, ValueRange sums) {
     SmallVector<Value> row, next;
     Slice aAt = e.advance(a, e.mul(k, aStep * unit));

@@ -29,7 +29,7 @@ struct RegisterTile {
   int64_t unit = 1;
 
   SmallVector<Value> multiply(Emitter &e, Slice a, Slice b, Value steps,
-                              SmallVector<Value> sums) const;
+                              ArrayRef<Value> sums) const;
   Value broadcast(Emitter &e, Slice a) const;
   /// The sums with what is at `c`, whose rows are `pitch` apart.
   SmallVector<Value> load(Emitter &e, Slice c, int64_t pitch) const;

@@ -112,7 +112,7 @@ private:
   Expr exp2(Expr x);
   /// Whether element (query, key) counts; `cut` = 0 says that all of the block
   /// do.
-  Expr isAlive(Expr query, Expr key) {
+  Expr isAlive(const Expr &query, const Expr &key) {
     Expr alive = key < n;
     if (block.isCausal)
       alive = alive && key <= query;
@@ -121,7 +121,7 @@ private:
     return cut == 0 || alive;
   }
   /// The part of a logit that depends on lane − row alone.
-  Expr fromTable(Expr lane, Expr row) {
+  Expr fromTable(const Expr &lane, const Expr &row) {
     if (!block.hasTable)
       return number(0.0);
     return table(lane - row + narrow(block.steps - 1));
@@ -323,8 +323,8 @@ void Maker::backward() {
     s(lane, row) = p(lane, row) * error(lane, row);
     inTiles(s, {error}, {column});
   }
-  auto add = [&](const char *name, Expr term, const RVar &sum, int64_t columns,
-                 int64_t rows, bool guarded) {
+  auto add = [&](const char *name, const Expr &term, const RVar &sum,
+                 int64_t columns, int64_t rows, bool guarded) {
     Func product("product"), out(name);
     product(x, y) = number(0.0);
     product(x, y) += term;
@@ -339,8 +339,8 @@ void Maker::backward() {
                   block.rows, false);
     output(dq, {block.padded, block.steps});
   }
-  auto addRows = [&](const char *name, Func weights, ImageParam rows,
-                     int64_t width) {
+  auto addRows = [&](const char *name, const Func &weights,
+                     const ImageParam &rows, int64_t width) {
     int64_t features = tileOf(width, block.rows);
     output(add(name, weights(x, query) * rows(y, query), query, block.panel,
                features, width % features != 0),
