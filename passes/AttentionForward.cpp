@@ -14,6 +14,8 @@
 
 #include "passes/AttentionLeaves.h"
 
+#include <numeric>
+
 using namespace mlir;
 using namespace mlir::ropegrad;
 
@@ -96,8 +98,10 @@ private:
 void Forward::emit() {
   const RowSpace &space = leaves.space;
   q = leaves.pad(attention.q, panel, d);
-  k = leaves.pad(attention.k, panel, d);
-  v = leaves.pad(attention.v, panel, w);
+  // A block ends with a whole register tile, which a panel need not hold.
+  int64_t block = std::lcm(panel, leaves.rows);
+  k = leaves.pad(attention.k, block, d);
+  v = leaves.pad(attention.v, block, w);
   leaves.makeTable();
   o = *tallOf(e, attention.op, attention.o);
   for (Value out : attention.l)

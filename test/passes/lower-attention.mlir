@@ -1,5 +1,6 @@
 // RUN: ropegrad-opt %s --ropegrad-lower-tiles="scalef=true vector-bits=512" | FileCheck %s
 // RUN: ropegrad-opt %s --ropegrad-lower-tiles | FileCheck %s --check-prefix=NARROW
+// RUN: ropegrad-opt %s --ropegrad-lower-tiles=vector-bits=128 | FileCheck %s --check-prefix=TINY
 // RUN: ropegrad-opt %s --ropegrad-lower-tiles=general=true | FileCheck %s --check-prefix=GENERAL
 // RUN: ropegrad-opt %s --pass-pipeline='builtin.module(ropegrad-lower-tiles{vector-bits=512 scalef=true})' | FileCheck %s --check-prefix=LEAF
 
@@ -43,6 +44,24 @@ func.func @forward(%q: memref<1x2x1000x8xf32>, %k: memref<1x1x1000x8xf32>, %v: m
     %E = ropegrad.exp %S : !ropegrad.matrix<1x2x1000x1000xf32>
     %O = ropegrad.apply %E, %c : (!ropegrad.matrix<1x2x1000x1000xf32>, memref<1x1x1000x8xf32>) -> memref<1x2x1000x8xf32>
     ropegrad.yield %L, %O : memref<1x2x1000xf32>, memref<1x2x1000x8xf32>
+  }
+  return
+}
+
+// Panels of 6 and register tiles of 4 keys: the copies of K and V end with both.
+// TINY-LABEL: func.func @doubles
+// TINY: memref.alloc() {{.*}} : memref<12xf64>
+// TINY: memref.alloc() {{.*}} : memref<24xf64>
+// TINY: memref.alloc() {{.*}} : memref<24xf64>
+func.func @doubles(%q: memref<1x1x5x2xf64>, %k: memref<1x1x5x2xf64>, %l: memref<1x1x5xf64>, %o: memref<1x1x5x2xf64>) {
+  ropegrad.tiles ins(%q, %k : memref<1x1x5x2xf64>, memref<1x1x5x2xf64>) outs(%l, %o : memref<1x1x5xf64>, memref<1x1x5x2xf64>) {
+  ^bb0(%a: memref<1x1x5x2xf64>, %b: memref<1x1x5x2xf64>):
+    %Z = ropegrad.logits %a, %b {scale = 1.0 : f64} : (memref<1x1x5x2xf64>, memref<1x1x5x2xf64>) -> !ropegrad.matrix<1x1x5x5xf64>
+    %L = ropegrad.row_logsumexp %Z : (!ropegrad.matrix<1x1x5x5xf64>) -> memref<1x1x5xf64>
+    %S = ropegrad.shift_rows %Z, %L : !ropegrad.matrix<1x1x5x5xf64>, memref<1x1x5xf64>
+    %E = ropegrad.exp %S : !ropegrad.matrix<1x1x5x5xf64>
+    %O = ropegrad.apply %E, %b : (!ropegrad.matrix<1x1x5x5xf64>, memref<1x1x5x2xf64>) -> memref<1x1x5x2xf64>
+    ropegrad.yield %L, %O : memref<1x1x5xf64>, memref<1x1x5x2xf64>
   }
   return
 }
