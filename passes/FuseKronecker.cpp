@@ -12,6 +12,7 @@
 #include "passes/Algebra.h"
 #include "passes/Monomials.h"
 #include "passes/RowScaling.h"
+#include "passes/Similarity.h"
 
 #include "mlir/Transforms/CSE.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
@@ -23,15 +24,12 @@ namespace mlir::ropegrad {
 
 namespace {
 
-/// A polynomial of logits that become features: no general W, and a plan that
-/// says so.
+/// The polynomial of a matrix on route features, which has no prefactor.
 PolynomialOp featurePolynomial(Value matrix) {
-  auto polynomial = matrix.getDefiningOp<PolynomialOp>();
-  if (!polynomial || !polynomial.getPlan() ||
-      polynomial.getPlan()->getRoute() != Route::Features)
+  std::optional<Similarity> similarity = similarityOf(matrix);
+  if (!similarity || similarity->route() != Route::Features)
     return nullptr;
-  auto logits = polynomial.getMatrix().getDefiningOp<LogitsOp>();
-  return logits && !logits.getW() ? polynomial : nullptr;
+  return similarity->polynomial;
 }
 
 LogitsOp logitsOf(PolynomialOp polynomial) {
@@ -125,9 +123,9 @@ struct FoldIntoOuter : OpRewritePattern<HadamardOp> {
                                 PatternRewriter &rewriter) const final {
     auto scaled = op.getLhs().getDefiningOp<ScaleRowsOp>();
     auto shifted = op.getRhs().getDefiningOp<ShiftRowsOp>();
-    if (!scaled || !shifted || !featurePolynomial(scaled.getMatrix()))
-      return rewriter.notifyMatchFailure(op, "not a scaled feature polynomial "
-                                             "times a shifted outer product");
+    if (!scaled || !shifted || !similarityOf(scaled.getMatrix()))
+      return rewriter.notifyMatchFailure(op, "not a scaled similarity times "
+                                             "a shifted outer product");
     auto outer = shifted.getMatrix().getDefiningOp<OuterOp>();
     if (!outer)
       return rewriter.notifyMatchFailure(op, "not an outer product");
@@ -148,8 +146,8 @@ struct JoinDenominator : OpRewritePattern<RowSumsOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(RowSumsOp op,
                                 PatternRewriter &rewriter) const final {
-    if (!featurePolynomial(op.getMatrix()))
-      return rewriter.notifyMatchFailure(op, "not a feature polynomial");
+    if (!similarityOf(op.getMatrix()))
+      return rewriter.notifyMatchFailure(op, "not a similarity");
     ApplyOp apply;
     for (Operation *user : op.getMatrix().getUsers())
       if (auto candidate = dyn_cast<ApplyOp>(user))
@@ -236,21 +234,12 @@ struct ApplyTransposedFeatures : OpRewritePattern<ApplyTransposedOp> {
   }
 };
 
-/// The (P', U, V) of hadamard(p'(Z), U Vᵀ).
-struct Slope {
-  PolynomialOp polynomial;
-  OuterOp outer;
-};
-
-std::optional<Slope> slopeOf(Value matrix) {
-  auto hadamard = matrix.getDefiningOp<HadamardOp>();
-  if (!hadamard)
+/// hadamard(p'(Z), U Vᵀ) on route features.
+std::optional<WeightedSimilarity> featureSlope(Value matrix) {
+  auto slope = slopeOf(matrix);
+  if (!slope || slope->similarity.route() != Route::Features)
     return std::nullopt;
-  PolynomialOp p = featurePolynomial(hadamard.getLhs());
-  auto outer = hadamard.getRhs().getDefiningOp<OuterOp>();
-  if (!p || p.getOrder() != 1 || !outer)
-    return std::nullopt;
-  return Slope{p, outer};
+  return slope;
 }
 
 /// apply(P' ∘ U Vᵀ, k) ⇒ reverse(q, accumulate(k, V), U), because
@@ -259,14 +248,14 @@ struct ReverseFeatures : OpRewritePattern<ApplyOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(ApplyOp op,
                                 PatternRewriter &rewriter) const final {
-    auto slope = slopeOf(op.getMatrix());
+    auto slope = featureSlope(op.getMatrix());
     if (!slope)
       return rewriter.notifyMatchFailure(op, "not p' times a low-rank matrix");
-    LogitsOp z = logitsOf(slope->polynomial);
+    LogitsOp z = slope->similarity.logits();
     if (op.getX() != z.getK() || op.getScaleAttr() != z.getScaleAttr())
       return rewriter.notifyMatchFailure(op, "not the gradient of the logits");
     Algebra a(rewriter, op.getLoc());
-    FeatureBuilder features{a, slope->polynomial};
+    FeatureBuilder features{a, slope->similarity.polynomial};
     Value g =
         features.accumulate(z.getK(), slope->outer.getV(), headsOf(z.getK()));
     rewriter.replaceOp(op, features.reverse(z.getQ(), g, slope->outer.getU()));
@@ -279,16 +268,16 @@ struct ReverseTransposedFeatures : OpRewritePattern<ApplyTransposedOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(ApplyTransposedOp op,
                                 PatternRewriter &rewriter) const final {
-    auto slope = slopeOf(op.getMatrix());
+    auto slope = featureSlope(op.getMatrix());
     if (!slope)
       return rewriter.notifyMatchFailure(op, "not p' times a low-rank matrix");
-    LogitsOp z = logitsOf(slope->polynomial);
+    LogitsOp z = slope->similarity.logits();
     if (op.getX() != z.getQ() || op.getScaleAttr() != z.getScaleAttr() ||
         headsOf(op.getResult()) != headsOf(z.getK()) ||
         headsOf(slope->outer.getV()) != headsOf(z.getK()))
       return rewriter.notifyMatchFailure(op, "not the gradient of the logits");
     Algebra a(rewriter, op.getLoc());
-    FeatureBuilder features{a, slope->polynomial};
+    FeatureBuilder features{a, slope->similarity.polynomial};
     Value g =
         features.accumulate(z.getQ(), slope->outer.getU(), headsOf(z.getK()));
     rewriter.replaceOp(op, features.reverse(z.getK(), g, slope->outer.getV()));
@@ -301,13 +290,13 @@ struct KroneckerGradientFeatures : OpRewritePattern<KroneckerGradientOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(KroneckerGradientOp op,
                                 PatternRewriter &rewriter) const final {
-    auto slope = slopeOf(op.getMatrix());
+    auto slope = featureSlope(op.getMatrix());
     if (!slope || op.getW())
       return rewriter.notifyMatchFailure(op, "not p' times a low-rank matrix");
-    LogitsOp z = logitsOf(slope->polynomial);
+    LogitsOp z = slope->similarity.logits();
     if (op.getScaleAttr() != z.getScaleAttr())
       return rewriter.notifyMatchFailure(op, "scaled unlike the logits");
-    ArrayRef<double> p = slope->polynomial.getCoefficients();
+    ArrayRef<double> p = slope->similarity.polynomial.getCoefficients();
     SmallVector<double> derivative;
     for (size_t k = 1; k < p.size(); ++k)
       derivative.push_back(static_cast<double>(k) * p[k]);
@@ -393,14 +382,16 @@ struct FuseKroneckerPass : impl::FuseKroneckerBase<FuseKroneckerPass> {
     RewritePatternSet normal(context);
     normal.add<FoldIntoOuter>(context, PatternBenefit(2));
     populateRowScalingPatterns(normal);
-    normal.add<JoinDenominator>(context);
+    // After equal products with a prefactor have become one.
+    RewritePatternSet joining(context);
+    joining.add<JoinDenominator>(context);
     RewritePatternSet exits(context);
     exits.add<ApplyFeatures, RowSumFeatures, ApplyTransposedFeatures,
               ReverseFeatures, ReverseTransposedFeatures,
               KroneckerGradientFeatures>(context);
     RewritePatternSet sharing(context);
     sharing.add<ShareAccumulate>(context);
-    for (RewritePatternSet *set : {&normal, &exits, &sharing}) {
+    for (RewritePatternSet *set : {&normal, &joining, &exits, &sharing}) {
       if (failed(applyPatternsGreedily(getOperation(), std::move(*set))))
         return signalPassFailure();
       IRRewriter rewriter(context);
