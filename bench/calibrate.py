@@ -22,6 +22,8 @@ EXACT = {d: (512, 2048) for d in (4, 8, 16, 32, 64, 128)}
 FEATURES = {4: (3, 7), 8: (2, 4), 16: (2, 3), 32: (1, 2), 64: (1, 2),
             128: (1, 2)}
 FEATURES_LENGTH = 2048
+# A width and degrees whose blocks of monomials leave the caches one by one.
+LARGE = (8, (4, 5, 6, 7, 8))
 GENERAL = (16, 1024)
 SMALL = (2, 16)
 ROUNDS, SECONDS = 5, 0.15
@@ -87,6 +89,27 @@ def features_rate(folder, d):
         "features", HEADS, n, d, g), times[g]) for g in calls])
 
 
+def features_ms(rates, n, d, g):
+    """What rows and flops alone foretell."""
+    known = next(rate for rate in rates if rate["d"] == d)
+    flops = arithmetic.useful_flops("features", HEADS, n, d, g)
+    return 1e-6 * (HEADS * n * known["row_ns"] + flops / known["gflops"])
+
+
+def slowdowns(folder, rates):
+    """Measured over foretold times where many monomials are held at once."""
+    d, degrees = LARGE
+    n = FEATURES_LENGTH
+    calls = {g: compiled(folder, f"large{d}_{g}", n, d,
+                         ["--route", "features", "--degree", g])
+             for g in degrees}
+    times = best_times(calls)
+    return [{"stored": arithmetic.monomials(d, g - 1),
+             "factor": round(max(1.0, 1e3 * times[g]
+                                 / features_ms(rates, n, d, g)), 2)}
+            for g in degrees]
+
+
 def measure(folder):
     results = {"cpu": cpu_name(),
                "vector_bits": 512 if has_avx512() else 256}
@@ -106,6 +129,7 @@ def measure(folder):
         for d in widths:
             results[name].append(one(folder, d))
             print(f"{name} {results[name][-1]}", flush=True)
+    results["features_slowdown"] = slowdowns(folder, results["features"])
     return results
 
 

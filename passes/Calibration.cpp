@@ -49,6 +49,24 @@ bool readRates(const llvm::json::Object &from, llvm::StringRef key,
   return true;
 }
 
+bool readSlowdowns(const llvm::json::Object &from,
+                   std::vector<CostModel::Slowdown> &to) {
+  const llvm::json::Array *list = from.getArray("features_slowdown");
+  if (!list || list->empty())
+    return false;
+  for (const llvm::json::Value &entry : *list) {
+    const llvm::json::Object *object = entry.getAsObject();
+    CostModel::Slowdown slowdown;
+    if (!object ||
+        !readNumber(*object, "stored", to.empty() ? 0 : to.back().stored, true,
+                    slowdown.stored) ||
+        !readNumber(*object, "factor", 1, false, slowdown.factor))
+      return false;
+    to.push_back(slowdown);
+  }
+  return true;
+}
+
 } // namespace
 
 std::string CostModel::parse(llvm::StringRef json, CostModel &model) {
@@ -69,6 +87,9 @@ std::string CostModel::parse(llvm::StringRef json, CostModel &model) {
       return std::string("expected ") + key +
              " to be a list of {d, row_ns, gflops} with d ascending, row_ns of "
              "at least 0 and gflops above 0";
+  if (!readSlowdowns(*object, found.slowdowns))
+    return "expected features_slowdown to be a list of {stored, factor} with "
+           "stored ascending and factor of at least 1";
   if (!readNumber(*object, "general_gflops", 0, true, found.generalGFlops))
     return "expected general_gflops above 0";
   if (!readNumber(*object, "call_us", 0, false, found.callUs))

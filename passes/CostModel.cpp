@@ -144,6 +144,25 @@ CostModel::Rate interpolate(const std::vector<CostModel::Rate> &rates,
   return {d, mix(low.rowNs, high.rowNs), mix(low.gflops, high.gflops)};
 }
 
+/// Between two numbers of monomials, on straight lines over their logarithm;
+/// beyond, the nearest.
+double interpolate(const std::vector<CostModel::Slowdown> &slowdowns,
+                   double stored) {
+  if (slowdowns.empty())
+    return 1.0;
+  auto above =
+      std::find_if(slowdowns.begin(), slowdowns.end(),
+                   [&](const auto &each) { return each.stored >= stored; });
+  if (above == slowdowns.end())
+    return slowdowns.back().factor;
+  if (above == slowdowns.begin())
+    return above->factor;
+  const CostModel::Slowdown &low = *std::prev(above);
+  double part =
+      std::log(stored / low.stored) / std::log(above->stored / low.stored);
+  return low.factor + part * (above->factor - low.factor);
+}
+
 /// Whether the exact route runs the loops of softmax attention
 /// (AttentionTiles.h) and not the general ones.
 bool hasOwnLoops(const Problem &p) {
@@ -154,11 +173,14 @@ bool hasOwnLoops(const Problem &p) {
 } // namespace
 
 double CostModel::milliseconds(const Problem &p, Route route, double flops,
-                               int64_t threads) const {
+                               int64_t threads,
+                               std::optional<unsigned> degree) const {
   bool isExact = route == Route::Exact;
   Rate rate = interpolate(isExact ? exact : features, static_cast<double>(p.d));
   if (isExact && !hasOwnLoops(p))
     rate.gflops = generalGFlops;
+  if (!isExact && degree && *degree > 0)
+    rate.gflops /= interpolate(slowdowns, featureCount(p, *degree - 1));
   if (p.dtype == DType::F64)
     rate.gflops /= 2;
   // A forward pass is about a third of the work, on rows as on pairs.

@@ -15,6 +15,7 @@
 
 #include "llvm/ADT/StringRef.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,13 @@ struct CostModel {
     double d = 0, rowNs = 0, gflops = 0;
   };
   std::vector<Rate> exact, features; ///< by d, ascending, not empty
+  /// How many times longer the features route takes than its rate says where
+  /// `stored` monomials of a row (those of degree < g) are held at once: blocks
+  /// of rows then leave the caches.
+  struct Slowdown {
+    double stored = 0, factor = 1;
+  };
+  std::vector<Slowdown> slowdowns; ///< by stored, ascending
   double generalGFlops = 0; ///< exact, where attention's own loops do not serve
   double callUs = 0;        ///< of a call, whatever it does
   int64_t vectorBits = 0;   ///< of the kernels that were measured
@@ -58,9 +66,11 @@ struct CostModel {
   /// The same, and G and dG (M x (d+1) each) a head.
   static double featuresBytes(const Problem &problem, unsigned degree);
 
-  /// Of a call on `threads` threads whose flops are `flops`.
+  /// Of a call on `threads` threads whose flops are `flops`; `degree` is that
+  /// of the polynomial on an almost-linear route.
   double milliseconds(const Problem &problem, Route route, double flops,
-                      int64_t threads) const;
+                      int64_t threads,
+                      std::optional<unsigned> degree = std::nullopt) const;
 };
 
 } // namespace ropegrad

@@ -72,7 +72,8 @@ Alternative judgeFeatures(const Problem &p, const PolynomialChoice &polynomial,
     return result;
   }
   double flops = CostModel::featuresFlops(p, *polynomial.degree);
-  result.predictedMs = model.milliseconds(p, Route::Features, flops, threads);
+  result.predictedMs =
+      model.milliseconds(p, Route::Features, flops, threads, polynomial.degree);
   result.reason = "M = " + format(*polynomial.features) +
                   " features a row: " + format(flops, 3) + " flops";
   return result;

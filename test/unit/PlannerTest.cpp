@@ -249,7 +249,9 @@ const char *const kRates =
     R"({"vector_bits": 512, "call_us": 1000, "general_gflops": 5,
         "exact": [{"d": 4, "row_ns": 0, "gflops": 10},
                   {"d": 16, "row_ns": 1e6, "gflops": 30}],
-        "features": [{"d": 8, "row_ns": 10, "gflops": 1}]})";
+        "features": [{"d": 8, "row_ns": 10, "gflops": 1}],
+        "features_slowdown": [{"stored": 495, "factor": 1},
+                              {"stored": 7920, "factor": 3}]})";
 
 TEST(CostModel, RatesLieOnLinesOverTheLogarithmOfTheWidth) {
   CostModel model;
@@ -272,6 +274,23 @@ TEST(CostModel, RatesLieOnLinesOverTheLogarithmOfTheWidth) {
   EXPECT_NEAR(model.milliseconds(p, Route::Exact, 1e9, 1), 1 + 400, 1e-9);
 }
 
+TEST(CostModel, ManyMonomialsSlowTheFeaturesRoute) {
+  CostModel model;
+  ASSERT_EQ(CostModel::parse(kRates, model), "");
+  Problem p = problem(1000, 8, 0.5, 1e-3);
+  auto factor = [&](int64_t d, unsigned degree) {
+    p.d = d;
+    return (model.milliseconds(p, Route::Features, 1e9, 1, degree) - 1.01) /
+           1000;
+  };
+  EXPECT_NEAR(factor(8, 0), 1, 1e-9);
+  EXPECT_NEAR(factor(8, 5), 1, 1e-9);  // 495 of degree 4
+  EXPECT_NEAR(factor(62, 3), 2, 0.02); // 2016 of degree 2: half way
+  EXPECT_NEAR(factor(8, 20), 3, 1e-9);
+  EXPECT_NEAR(model.milliseconds(p, Route::Exact, 1e9, 1, 20),
+              model.milliseconds(p, Route::Exact, 1e9, 1), 1e-9);
+}
+
 TEST(CostModel, RefusesWhatIsNoCalibration) {
   CostModel model;
   std::string text = kRates;
@@ -290,6 +309,10 @@ TEST(CostModel, RefusesWhatIsNoCalibration) {
   EXPECT_TRUE(contains(without("\"general_gflops\": 5,", ""),
                        "expected general_gflops"));
   EXPECT_TRUE(contains(without("1000", "-1"), "expected call_us"));
+  EXPECT_TRUE(contains(without("7920", "495"),
+                       "expected features_slowdown to be a list"));
+  EXPECT_TRUE(contains(without("\"factor\": 3", "\"factor\": 0.5"),
+                       "expected features_slowdown to be a list"));
   EXPECT_TRUE(contains(CostModel::read("/nonexistent.json", model),
                        "expected a calibration in /nonexistent.json"));
 }
