@@ -11,9 +11,12 @@ def monomials(d, degree):
 def useful_flops(route, heads, n, d, degree=None, mask="none"):
     """Flops of forward pass and gradient that do the work: seven products of
     2 n^2 d (exact; half of it under a causal mask), or six of 2 n M (d + 1)
-    (features), per head."""
+    (features, scan), per head; None on route fft, whose transforms are not
+    products."""
     if route == "exact":
         return (7.0 if mask == "causal" else 14.0) * heads * n * n * d
+    if route == "fft":
+        return None
     return 12.0 * heads * n * monomials(d, degree) * (d + 1)
 
 

@@ -27,7 +27,8 @@ def save_problem(work, folder):
         work.n, work.d, entry="attention", heads=work.heads,
         kv_heads=work.kv_heads, position=work.position, mask=work.mask,
         radius=work.radius, tolerance=work.tolerance,
-        similarity=work.similarity, seed=1)
+        similarity=work.similarity, bias=work.bias,
+        wrt=("Q", "K", "V", "bias") if work.bias else None, seed=1)
     reference.save(folder, problem, arrays)
     return problem
 

@@ -10,7 +10,7 @@ import numpy as np
 import works
 from turns import Skipped, output_of, take_turns
 
-ANSWERS = ("O", "dQ", "dK", "dV")
+ANSWERS = ("O", "dQ", "dK", "dV", "dbias")
 # Largest relative difference within a group that computes the same in f32:
 # what is left of O and its gradients after the terms have cancelled.
 SAME = 1e-4
@@ -37,6 +37,8 @@ def largest_difference(folder, other):
     folders."""
     found = []
     for name in ANSWERS:
+        if not os.path.exists(os.path.join(other, name + ".npy")):
+            continue    # of a problem without bias
         a, b = (np.load(os.path.join(path, name + ".npy")).astype(np.float64)
                 for path in (folder, other))
         found.append(np.linalg.norm(a - b) / np.linalg.norm(b))
@@ -69,8 +71,9 @@ class Bench:
         common = {"folder": inputs, "n": work.n, "d": work.d,
                   "heads": work.heads, "scale": problem["scale"],
                   "mask": work.mask, "position": work.position,
+                  "bias": work.bias,
                   "base": problem["base"], "threads": self.options.threads}
-        if not work.only_exact:
+        if not work.only_exact and work.almost_linear == "features":
             common["coefficients"] = kernels.coefficients(inputs)
         made = {}
         for name in names:
@@ -108,7 +111,7 @@ class Bench:
             times = take_turns(players, options.rounds, options.turn,
                                options.most)
             for name in ready:
-                self.compare(name, folder, ready, notes[name])
+                self.compare(work, name, folder, ready, notes[name])
         return [self.row(work, name, jobs, times.get(name), notes[name],
                          max(peaks)) for name in jobs]
 
@@ -121,26 +124,27 @@ class Bench:
         return lambda seconds: self.workers.of(name).ask(
             op="time", seconds=seconds)["seconds"]
 
-    def compare(self, name, folder, ready, notes):
+    def compare(self, work, name, folder, ready, notes):
         """Notes how far the answers are from those of the group's first."""
-        group = works.FEATURES if name in works.FEATURES else works.SOFTMAX
-        # The exact route is itself compared with the features route.
-        first = works.FEATURES[0] if name == group[0] else group[0]
-        if name != first and name != works.FEATURES[0] and first in ready:
+        almost = work.almost_linear
+        # The exact route is itself compared with the almost linear one.
+        first = (almost if name in works.FEATURES + ("exact",) else "exact")
+        if name not in (first, almost) and first in ready:
             notes["against"] = first
             notes["difference"] = largest_difference(
                 os.path.join(folder, name), os.path.join(folder, first))
 
     def row(self, work, name, jobs, seconds, notes, peak):
-        route = "features" if name in works.FEATURES else "exact"
-        degree = jobs.get("features", {}).get("degree")
+        almost = work.almost_linear
+        route = almost if name in works.FEATURES else "exact"
+        degree = jobs.get(almost, {}).get("degree")
         row = {"work": work.name, "family": work.family, "n": work.n,
                "d": work.d, "radius": work.radius,
                "tolerance": work.tolerance, "heads": work.heads,
                "kv_heads": work.kv_heads, "mask": work.mask,
                "contender": name, "route": route, "threads":
                self.options.threads, "peak_gflops": peak, **notes}
-        row["degree"] = degree if route == "features" else None
+        row["degree"] = degree if route == almost else None
         for key in ("compile_seconds", "compile_cpu_seconds", "library_bytes",
                     "needed"):
             if key in jobs[name]:
@@ -156,8 +160,9 @@ class Bench:
         flops = arithmetic.useful_flops(row["route"], row["heads"], row["n"],
                                         row["d"], row["degree"],
                                         row["mask"])
-        row["gflops"] = arithmetic.rate(flops, 1e-3 * row["ms_best"])
-        row["of_peak"] = row["gflops"] / row["peak_gflops"]
+        if flops:
+            row["gflops"] = arithmetic.rate(flops, 1e-3 * row["ms_best"])
+            row["of_peak"] = row["gflops"] / row["peak_gflops"]
         if "workspace_bytes" in row:
             arrays = row.setdefault(
                 "array_bytes", 16 * (row["heads"] + row["kv_heads"])
@@ -166,11 +171,12 @@ class Bench:
                 arrays, row["workspace_bytes"], row["heads"], row["n"])
 
     def scaling(self, work):
-        """The features route of a work on one thread and on all, in turns."""
-        most = self.options.threads
+        """The almost linear route of a work on one thread and on all, in
+        turns."""
+        most, route = self.options.threads, work.almost_linear
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
-            job = self.jobs(work, folder, ["features"])["features"]
-            worker = self.workers.of("features")
+            job = self.jobs(work, folder, [route])[route]
+            worker = self.workers.of(route)
 
             def timer(threads):
                 def time_for(seconds):

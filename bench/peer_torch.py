@@ -21,6 +21,26 @@ def rotated(x, tables):
                        -1).flatten(-2)
 
 
+def prepare_biased(job, inputs):
+    """The bias of relative positions gathered into a mask of n x n numbers:
+    flash attention has no gradient of a mask, so PyTorch may choose."""
+    q, k, v = (inputs[name] for name in "QKV")
+    bias = inputs["bias"].requires_grad_()
+    row = torch.arange(job["n"])
+    index = row[:, None] - row[None, :] + job["n"] - 1
+    found = {}
+
+    def call():
+        o = torch.nn.functional.scaled_dot_product_attention(
+            q, k, v, attn_mask=bias[index], scale=job["scale"])
+        gradients = torch.autograd.grad(o, (q, k, v, bias), inputs["dO"])
+        found.update(zip(("dQ", "dK", "dV", "dbias"), gradients),
+                     O=o.detach())
+
+    return Prepared(call, lambda: {name: value.numpy()
+                                   for name, value in found.items()}, {})
+
+
 def prepare(job, arrays):
     torch.set_num_threads(job["threads"])
     inputs = {name: torch.from_numpy(arrays[name]) for name in arrays}
@@ -30,6 +50,8 @@ def prepare(job, arrays):
     if job["position"] == "rotary":
         tables = rotary_tables(job["n"], job["d"], job["base"])
         turn = lambda x: rotated(x, tables)     # noqa: E731
+    if job["bias"]:
+        return prepare_biased(job, inputs)
 
     def call():
         # Flash or an error: no silent change to the quadratic path.

@@ -15,7 +15,8 @@ matplotlib.use("svg")
 import matplotlib.pyplot as pyplot      # noqa: E402
 
 # One colour per contender, the same in every plot; RopeGrad's lines are thick.
-COLOURS = {"features": "#d62728", "exact": "#ff7f0e",
+COLOURS = {"features": "#d62728", "scan": "#d62728", "fft": "#d62728",
+           "exact": "#ff7f0e",
            "halide": "#bcbd22", "bf16": "#e377c2", "torch": "#1f77b4",
            "jax-attention": "#9467bd", "jax-features": "#8c564b",
            "openblas": "#2ca02c"}

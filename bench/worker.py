@@ -20,7 +20,8 @@ from collections import namedtuple
 
 import numpy as np
 
-MODULES = {"features": "ropegrad_kernel", "exact": "ropegrad_kernel",
+MODULES = {"features": "ropegrad_kernel", "scan": "ropegrad_kernel",
+           "fft": "ropegrad_kernel", "exact": "ropegrad_kernel",
            "halide": "ropegrad_kernel", "bf16": "ropegrad_kernel",
            "torch": "peer_torch", "jax-attention": "peer_jax",
            "jax-features": "peer_jax", "openblas": "peer_openblas"}
@@ -39,7 +40,7 @@ def seconds_of(call):
 def prepare(contender, job):
     module = importlib.import_module(MODULES[contender])
     arrays = {name: np.load(os.path.join(job["folder"], name + ".npy"))
-              for name in INPUTS}
+              for name in INPUTS + ("bias",) * job["bias"]}
     prepared = module.prepare({**job, "contender": contender}, arrays)
     first = seconds_of(prepared.call)
     if job.get("answers"):

@@ -9,15 +9,18 @@ from dataclasses import dataclass, replace
 from typing import Optional, Tuple
 
 HEADS = 2
-# The first of a group is what the answers of the others in it are held against.
-FEATURES = ("features", "jax-features", "openblas")
+# Of each group, the one of ours that takes part is what the answers of the
+# others in it are held against.
+FEATURES = ("features", "scan", "fft", "jax-features", "openblas")
 SOFTMAX = ("exact", "halide", "bf16", "torch", "jax-attention")
 # What `ropegrad-compile` is told for our own contenders.
-OURS = {"features": ("--route", "features"), "exact": ("--route", "exact"),
+OURS = {"features": ("--route", "features"), "scan": ("--route", "scan"),
+        "fft": ("--route", "fft"), "exact": ("--route", "exact"),
         "halide": ("--route", "exact", "--exact-by", "halide"),
         "bf16": ("--route", "exact", "--dtype", "bf16")}
 # Contenders, in the order of their turns and rows.
-LABELS = {"features": "RopeGrad features", "exact": "RopeGrad exact",
+LABELS = {"features": "RopeGrad features", "scan": "RopeGrad scan",
+          "fft": "RopeGrad fft", "exact": "RopeGrad exact",
           "halide": "RopeGrad by Halide", "bf16": "RopeGrad in bf16",
           "torch": "PyTorch SDPA", "jax-attention": "JAX attention",
           "jax-features": "JAX features", "openblas": "OpenBLAS features"}
@@ -28,6 +31,8 @@ LONGEST = {"full": {"exact": 16384, "torch": 16384, "jax-attention": 16384},
            "quick": {"jax-attention": 1024, "jax-features": 1024}}
 LENGTHS = {"full": (1024, 2048, 4096, 8192, 16384, 32768),
            "quick": (1024, 4096, 16384)}
+# A mask of n x n numbers and its gradient: memory.
+BIAS_LENGTHS = {"full": (1024, 2048, 4096, 8192), "quick": (4096, 8192)}
 # Of the families without radius, which only the exact route can take.
 EXACT_LENGTHS = {"full": (1000, 2048, 4096), "quick": (1000, 4096)}
 
@@ -45,10 +50,18 @@ class Work:
     kv_heads: int = HEADS
     mask: str = "none"
     position: str = "none"
+    bias: bool = False
 
     @property
     def only_exact(self):
         return self.radius is None and self.similarity is None
+
+    @property
+    def almost_linear(self):
+        """The route of ours that is no exact one; a bias is differentiated."""
+        if self.bias:
+            return "fft"
+        return "features" if self.mask == "none" else "scan"
 
     @property
     def name(self):
@@ -65,6 +78,10 @@ class Work:
         what = (f"poly:{','.join(f'{c:g}' for c in self.similarity)}"
                 if self.similarity else
                 f"radius {self.radius:g}, tolerance {self.tolerance:g}")
+        if self.mask != "none":
+            what = f"{self.mask}, {what}"
+        if self.bias:
+            what = f"learned bias, {what}"
         return f"d={self.d}, {what}"
 
     def at(self, n):
@@ -76,6 +93,10 @@ FAMILIES = (
     Work("d16", 16, radius=0.5, tolerance=1e-2),
     Work("d64", 64, radius=0.25, tolerance=2e-2),
     Work("poly", 16, similarity=(1.0, 1.0, 0.5)),
+    Work("scan8", 8, radius=0.5, tolerance=1e-3, mask="causal"),
+    Work("scan16", 16, radius=0.5, tolerance=1e-2, mask="causal"),
+    Work("scan64", 64, radius=0.25, tolerance=1e-1, mask="causal"),
+    Work("bias8", 8, radius=0.25, tolerance=2e-2, bias=True),
     *(Work(f"{name}{d}", d, mask=mask) for name, mask in
       (("exact", "none"), ("causal", "causal")) for d in (8, 16, 64, 128)),
     # A layer of a language model: three heads that share keys and values.
@@ -103,6 +124,10 @@ TARGETS = (
     Target("d16/n16384", "torch", 30),
     Target("d64/n4096", "torch", 2.5), Target("d64/n16384", "torch", 9),
     Target("poly/n8192", "jax-features", 8),
+    Target("scan8/n4096", "torch", 12), Target("scan8/n16384", "torch", 45),
+    Target("scan16/n4096", "torch", 4), Target("scan16/n16384", "torch", 12),
+    Target("scan64/n16384", "torch", 3.5),
+    Target("bias8/n4096", "torch", 30), Target("bias8/n8192", "torch", 50),
     *(Target(f"{family}{d}/n{n}", "torch", factor)
       for family in ("exact", "causal")
       for d, factor in ((8, 2.8), (16, 1.7), (64, 1.35), (128, 1.05))
@@ -133,6 +158,8 @@ def lengths(family):
         return {"full": (2048,), "quick": (2048,)}
     if family.only_exact:
         return EXACT_LENGTHS
+    if family.bias:
+        return BIAS_LENGTHS
     return POLY_LENGTHS if family.similarity else LENGTHS
 
 
@@ -151,9 +178,14 @@ def contenders(work, mode):
     if work.only_exact:
         return ["exact", "halide", "bf16", "torch"]
     if work.similarity:
-        return [name for name in LABELS if name in FEATURES + SOFTMAX[:1]]
-    return [name for name in LABELS if name not in ("halide", "bf16")
-            and work.n <= LONGEST[mode].get(name, work.n)]
+        return ["features", "exact", "jax-features", "openblas"]
+    if work.almost_linear != "features":
+        taking_part = (work.almost_linear, "exact", "torch")
+    else:
+        taking_part = [name for name in LABELS if name not in (
+            "scan", "fft", "halide", "bf16")]
+    return [name for name in taking_part
+            if work.n <= LONGEST[mode].get(name, work.n)]
 
 
 def selected(name, patterns):
