@@ -378,4 +378,28 @@ def OutlineUnits : Pass<"ropegrad-outline-units", "::mlir::ModuleOp"> {
   }];
 }
 
+def FetchUnits : Pass<"ropegrad-fetch-units", "::mlir::ModuleOp"> {
+  let summary = "dynamic OpenMP loops to a counter that threads fetch units from";
+  let description = [{
+    A loop with a dynamic schedule that is the only one of its team becomes a loop
+    of each thread over the units that it fetches from a counter by an atomic
+    addition. That takes a call of the OpenMP runtime for every unit, and one of
+    two barriers, off a kernel.
+
+    ```mlir
+    omp.parallel {
+      omp.wsloop schedule(dynamic) { omp.loop_nest (%i) : index = (%c0) to (%n) step (%c1) { A(%i) } }
+    }
+      ==>
+    memref.store %c0, %counter[]
+    omp.parallel {
+      %first = memref.atomic_rmw addi %c1, %counter[]
+      scf.while (%i = %first) { scf.condition(%i < %n) %i } do { A(%i) ; scf.yield (memref.atomic_rmw addi %c1, %counter[]) }
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect"];
+}
+
 #endif // ROPEGRAD_PASSES_TD

@@ -73,6 +73,7 @@ void buildLLVM(OpPassManager &manager, const PipelineOptions &options) {
   manager.addPass(createParallelize());
   manager.addPass(createPackWorkspace());
   manager.addPass(createOutlineUnits());
+  manager.addPass(createFetchUnits());
   manager.addPass(memref::createExpandStridedMetadataPass());
   manager.addPass(createLowerAffinePass());
   manager.addPass(createConvertVectorToSCFPass());
@@ -126,8 +127,8 @@ void registerPipeline() {
       "from problems to the LLVM dialect: plan, widen-storage, differentiate, "
       "approximate-exp, fuse-kronecker, outline-tiles, split-gradient, "
       "bufferize, runtime-sizes, lower-rows, lower-tiles, lower-features, "
-      "fuse-parallel, parallelize, pack-workspace, outline-units, conversions "
-      "to LLVM",
+      "fuse-parallel, parallelize, pack-workspace, outline-units, fetch-units, "
+      "conversions to LLVM",
       [](OpPassManager &manager, StringRef text,
          function_ref<LogicalResult(const Twine &)> report) -> LogicalResult {
         PipelineOptions options;
