@@ -74,6 +74,14 @@ struct Model : DstBufferizableOpInterfaceExternalModel<Model<OpTy>, OpTy> {
            !cast<DestinationStyleOpInterface>(op).isDpsInit(&operand);
   }
 
+  /// What is handed on is never written: nothing else needs a copy of it.
+  bool bufferizesToMemoryWrite(Operation *op, OpOperand &operand,
+                               const AnalysisState &) const {
+    auto dps = cast<DestinationStyleOpInterface>(op);
+    bool isRadius = isa<GuardOp>(op) && operand.getOperandNumber() == 0;
+    return dps.isDpsInit(&operand) && (!handsOn(op) || isRadius);
+  }
+
   LogicalResult bufferize(Operation *op, RewriterBase &rewriter,
                           const BufferizationOptions &options,
                           BufferizationState &state) const {
@@ -84,7 +92,8 @@ struct Model : DstBufferizableOpInterfaceExternalModel<Model<OpTy>, OpTy> {
     for (OpOperand &operand : op->getOpOperands()) {
       FailureOr<Value> buffer = contiguousBuffer(
           rewriter, operand.get(), dps.isDpsInit(&operand) && !handsOn(op),
-          /*strided=*/isa<ExpandOp>(op) && operand.getOperandNumber() == 1,
+          /*strided=*/isa<RequirePositiveOp>(op) ||
+              (isa<ExpandOp>(op) && operand.getOperandNumber() == 1),
           options, state);
       if (failed(buffer))
         return op->emitError("expected contiguous buffers");

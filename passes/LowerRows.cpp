@@ -81,13 +81,14 @@ static LogicalResult expectTopLevel(Operation *op) {
          << op->getParentOp()->getName();
 }
 
-/// Static contiguous buffers of one element type.
+/// Static contiguous buffers of one element type; what is only looked at, one
+/// element a row, may be a column of a wider one.
 static LogicalResult checkOperands(Operation *op) {
   Type element;
   for (Type type : op->getOperandTypes()) {
     auto buffer = dyn_cast<MemRefType>(type);
     if (!buffer || !buffer.hasStaticShape() ||
-        !buffer.getLayout().isIdentity() ||
+        !(buffer.getLayout().isIdentity() || isa<RequirePositiveOp>(op)) ||
         !(buffer.getElementType().isF32() || buffer.getElementType().isF64()))
       return op->emitOpError(
                  "expected contiguous static buffers of f32 or f64, but got ")

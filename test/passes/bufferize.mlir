@@ -83,3 +83,20 @@ func.func @convert(%x: tensor<1x1x8x4xbf16>) -> tensor<1x1x8x4xbf16> {
   %1 = ropegrad.convert ins(%0 : tensor<1x1x8x4xf32>) outs(%f : tensor<1x1x8x4xbf16>) -> tensor<1x1x8x4xbf16>
   return %1 : tensor<1x1x8x4xbf16>
 }
+
+// A check only looks: the column that it hands on is not copied, nor is the
+// rest of its array, which is read afterwards.
+// CHECK-LABEL: func.func @looked_at(
+// CHECK-SAME: %[[COLUMN:[a-z0-9]+]]: memref<1x1x8xf32>, %[[N:[a-z0-9]+]]: memref<1x1x8x3xf32>
+// CHECK-NEXT: ropegrad.append_column ins({{.*}}) outs(%[[N]]
+// CHECK-NEXT: %[[D:.*]] = memref.subview %[[N]][0, 0, 0, 2]
+// CHECK-NEXT: ropegrad.require_positive outs(%[[D]]
+// CHECK-NEXT: linalg.copy ins(%[[D]] {{.*}} outs(%[[COLUMN]]
+// CHECK-NEXT: return
+func.func @looked_at(%x: tensor<1x1x8x2xf32>) -> (tensor<1x1x8xf32>, tensor<1x1x8x3xf32>) {
+  %0 = tensor.empty() : tensor<1x1x8x3xf32>
+  %N = ropegrad.append_column ins(%x : tensor<1x1x8x2xf32>) outs(%0 : tensor<1x1x8x3xf32>) -> tensor<1x1x8x3xf32>
+  %d = tensor.extract_slice %N[0, 0, 0, 2] [1, 1, 8, 1] [1, 1, 1, 1] : tensor<1x1x8x3xf32> to tensor<1x1x8xf32>
+  %D = ropegrad.require_positive outs(%d : tensor<1x1x8xf32>) -> tensor<1x1x8xf32>
+  return %D, %N : tensor<1x1x8xf32>, tensor<1x1x8x3xf32>
+}
