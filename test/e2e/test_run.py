@@ -1,6 +1,7 @@
 """ropegrad-run: what it reads, and bad input: one clear error, no answers."""
 import json
 import os
+import re
 import shutil
 import stat
 
@@ -76,9 +77,48 @@ def test_report(made):
     assert 0 < report["ms_best"] <= report["ms_median"]
     assert report["threads"] >= 1 and report["workspace_bytes"] >= 0
     assert {v.dtype for v in got.values()} == {np.dtype("<f4")}
-    text = succeed("ropegrad-run", made[0] / "K.so", "--in", made[0] / "in",
-                   "--out", made[0] / "out")
-    assert "exact" in text
+
+
+def report_for_people(folder, *flags):
+    """{label: lines} of what ropegrad-run prints of folder/K.so."""
+    text = succeed("ropegrad-run", folder / "K.so", "--in", folder / "in",
+                   "--out", folder / "out", *flags)
+    said = {}
+    for line in text.splitlines():
+        label = line[:11].strip() or label
+        said.setdefault(label, []).append(line[11:])
+    return said
+
+
+def test_report_for_people_of_an_exact_kernel(made):
+    said = report_for_people(made[0], "--threads", 2)
+    assert list(said) == ["status", "route", "plan", "time", "threads",
+                          "workspace"]
+    assert (said["status"], said["route"]) == (["ok"], ["exact"])
+    assert said["threads"] == ["2"]
+    assert re.fullmatch(r"exact    [\d.e-]+ ms predicted, chosen",
+                        said["plan"][0])
+    assert said["plan"][1].startswith("features not admissible: no ")
+    assert len(said["plan"]) == 4
+
+
+def test_report_for_people_of_features(tmp_path):
+    problem, arrays = reference.make_problem(
+        130, 4, entry="attention", seed=1, radius=.5, tolerance=1e-2)
+    reference.save(tmp_path / "in", problem, arrays)
+    compile_kernel(tmp_path, "--route", "features")
+    said = report_for_people(tmp_path)
+    assert said["route"] == ["features, degree 3"]
+    assert said["tolerance"] == ["0.01 relative, of each weight"]
+    assert re.fullmatch(r"exact    [\d.e-]+ ms predicted", said["plan"][0])
+    assert re.fullmatch(r"features [\d.e-]+ ms predicted, chosen",
+                        said["plan"][1])
+    found, limit = map(float, re.fullmatch(
+        r"([\d.]+) found, ([\d.]+) allowed", said["radius"][0]).groups())
+    assert 0 < found <= limit == pytest.approx(.5, rel=2e-3)
+    best, median = map(float, re.fullmatch(
+        r"([\d.]+) ms best, ([\d.]+) ms median", said["time"][0]).groups())
+    assert 0 < best <= median
 
 
 def test_any_number_of_threads(made):

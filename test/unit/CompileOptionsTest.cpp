@@ -207,7 +207,8 @@ TEST(CompileOptions, HelpNamesEveryFlagWithinEightyColumns) {
         << field.flag();
   for (const char *flag :
        {"-o FILE", "--emit KIND", "--emit-level L", "--name PREFIX", "--plan",
-        "--target TARGET", "--cpu NAME", "--threads T", "--exact-by TOOL"})
+        "--explain", "--target TARGET", "--cpu NAME", "--threads T",
+        "--exact-by TOOL"})
     EXPECT_NE(text.find(flag), std::string::npos) << flag;
   llvm::SmallVector<StringRef> lines;
   StringRef(text).split(lines, '\n');
@@ -233,8 +234,10 @@ TEST_P(BadCommandLine, IsRefused) {
 INSTANTIATE_TEST_SUITE_P(
     Flags, BadCommandLine,
     testing::Values(
-        Bad{{}, "expected -o FILE or --plan, but got neither"},
-        Bad{{"--n", "8", "--d", "4"}, "expected -o FILE or --plan"},
+        Bad{{}, "expected -o FILE, --plan or --explain"},
+        Bad{{"--n", "8", "--d", "4"}, "expected -o FILE, --plan or --explain"},
+        Bad{{"--n=8", "--d=4", "--plan", "--explain"}, "but got both"},
+        Bad{{"--explain=yes"}, "expected no value after --explain"},
         Bad{{"--tolerence", "1"}, "did you mean --tolerance?"},
         Bad{{"--frobnicate"}, "but got '--frobnicate'"},
         Bad{{"-n", "8"}, "but got '-n'"}, Bad{{"-"}, "but got '-'"},

@@ -11,6 +11,7 @@
 #include "tools/lib/Compile.h"
 
 #include "passes/Passes.h"
+#include "passes/PlanText.h"
 #include "passes/Planner.h"
 #include "tools/lib/CHeader.h"
 #include "tools/lib/CInterface.h"
@@ -60,8 +61,9 @@ public:
       if (std::string error = CostModel::read(options.calibration, model);
           !error.empty())
         return error;
-    PlanResult planned = makePlan(options.problem, options.threadsOrAll(),
-                                  model.forVectors(target.vectorBits));
+    model = model.forVectors(target.vectorBits);
+    PlanResult planned =
+        makePlan(options.problem, options.threadsOrAll(), model);
     if (!planned.plan)
       return planned.error;
     plan = *planned.plan;
@@ -70,6 +72,11 @@ public:
              ", but the plan says " + toString(plan.route);
     if (options.planOnly) {
       outs() << planToJson(plan) << "\n";
+      return finishStandardOutput();
+    }
+    if (options.explainOnly) {
+      outs() << planToText(options.problem, plan, options.threadsOrAll(),
+                           model);
       return finishStandardOutput();
     }
     module = buildModule(context, options.problem);

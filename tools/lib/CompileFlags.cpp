@@ -54,6 +54,11 @@ std::string setPlan(StringRef, Parse &parse) {
   return "";
 }
 
+std::string setExplain(StringRef, Parse &parse) {
+  parse.options.explainOnly = true;
+  return "";
+}
+
 std::string setTarget(StringRef value, Parse &parse) {
   if (is_contained(kLaterTargets, value))
     return notYet("target", value);
@@ -114,6 +119,10 @@ const ToolFlag kToolFlags[] = {
     {"--plan", kOutput, nullptr,
      "print the plan as JSON and compile nothing, whatever -o says", "",
      setPlan},
+    {"--explain", kOutput, nullptr,
+     "print the plan in words, with what would have another route chosen, and "
+     "compile nothing",
+     "", setExplain},
     {"--target", kTarget, "TARGET", "cpu (cuda, rocm, vulkan: not yet)", "cpu",
      setTarget},
     {"--cpu", kTarget, "NAME", "native, x86-64-v3, x86-64-v4, ...", "native",

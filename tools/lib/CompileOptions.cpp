@@ -140,9 +140,11 @@ std::string chooseKind(Parse &parse) {
 
 std::string checkOutput(Parse &parse) {
   CompileOptions &options = parse.options;
+  if (options.planOnly && options.explainOnly)
+    return "expected --plan or --explain, but got both";
   if (options.output.empty()) {
-    if (!options.planOnly)
-      return "expected -o FILE or --plan, but got neither";
+    if (!options.planOnly && !options.explainOnly)
+      return "expected -o FILE, --plan or --explain, but got none of them";
   } else if (std::string message = chooseKind(parse); !message.empty()) {
     return message;
   }

@@ -33,11 +33,11 @@ struct CompileOptions {
   std::string input; ///< path; empty: the flags alone state the problem
   InputKind inputKind = InputKind::None;
 
-  std::string output; ///< path; empty only with --plan; "-": standard output
+  std::string output; ///< path; empty: --plan or --explain; "-": standard output
   EmitKind emit = EmitKind::SharedLibrary;
   int64_t emitLevel = 1; ///< under EmitKind::Mlir
   std::string name;      ///< prefix of the C symbols, a C identifier
-  bool planOnly = false;
+  bool planOnly = false, explainOnly = false; ///< print a plan, no more
 
   std::string target = "cpu";
   std::string cpu = "native";     ///< not checked against LLVM's list

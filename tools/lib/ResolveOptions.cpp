@@ -68,7 +68,8 @@ constexpr int64_t kMaxWidth = 65536;
 
 /// The outputs must not replace the file that states the problem.
 std::string checkOverwrite(const CompileOptions &options) {
-  if (options.planOnly || options.input.empty() || options.toStandardOutput())
+  if (options.planOnly || options.explainOnly || options.input.empty() ||
+      options.toStandardOutput())
     return "";
   std::vector<std::string> outputs{options.output};
   if (options.writesHeader()) {

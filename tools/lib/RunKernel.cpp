@@ -155,6 +155,8 @@ std::string ropegrad::runKernel(const RunOptions &options,
   result.route = manifest.route;
   result.degree = manifest.degree;
   result.radiusLimit = manifest.radiusLimit;
+  result.tolerance = manifest.tolerance;
+  result.planned = manifest.planned;
   result.workspaceBytes = manifest.workspaceFor(threads);
   result.threads = threads;
   error = callAndWrite(function, arrays, options, result);

@@ -11,6 +11,7 @@
 #ifndef ROPEGRAD_TOOLS_LIB_RUNKERNEL_H
 #define ROPEGRAD_TOOLS_LIB_RUNKERNEL_H
 
+#include "tools/lib/RunManifest.h"
 #include "tools/lib/RunOptions.h"
 
 #include "llvm/Support/raw_ostream.h"
@@ -26,6 +27,8 @@ struct RunReport {
   std::string route;
   std::optional<int64_t> degree;
   std::optional<double> radiusLimit, radiusFound;
+  std::optional<double> tolerance;        ///< that the kernel was compiled for
+  std::vector<PlannedRoute> planned;      ///< what its plan weighed
   std::optional<double> msBest, msMedian; ///< none if the kernel failed
   int threads = 1;
   int64_t workspaceBytes = 0;

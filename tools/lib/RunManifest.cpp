@@ -149,6 +149,30 @@ static std::string readLimits(KernelManifest &manifest) {
   return "";
 }
 
+/// What the plan says of each route; a kernel need not have a plan.
+static std::string readPlan(KernelManifest &manifest) {
+  const json::Object &fields = manifest.fields;
+  manifest.tolerance = fields.getNumber("tolerance");
+  const json::Object *plan = fields.getObject("plan");
+  const json::Array *routes = plan ? plan->getArray("alternatives") : nullptr;
+  if (!routes)
+    return "";
+  for (const json::Value &value : *routes) {
+    const json::Object *object = value.getAsObject();
+    if (!object)
+      return wrong(*plan, "alternatives", "a list of objects");
+    PlannedRoute &route = manifest.planned.emplace_back();
+    std::string error = readString(*object, "route", route.route);
+    if (error.empty())
+      error = readString(*object, "reason", route.reason);
+    if (!error.empty())
+      return error;
+    route.admissible = object->getBoolean("admissible").value_or(false);
+    route.predictedMs = object->getNumber("predicted_ms");
+  }
+  return "";
+}
+
 static std::string readTarget(KernelManifest &manifest) {
   const json::Object &fields = manifest.fields;
   std::string target, error = readString(fields, "target", target);
@@ -188,6 +212,8 @@ std::string ropegrad::parseManifest(StringRef text, KernelManifest &manifest) {
   error = readString(manifest.fields, "route", manifest.route);
   if (error.empty())
     error = readLimits(manifest);
+  if (error.empty())
+    error = readPlan(manifest);
   if (error.empty())
     error = readTarget(manifest);
   return error.empty() ? chooseFunction(manifest) : error;

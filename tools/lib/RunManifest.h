@@ -36,12 +36,22 @@ struct KernelArg {
   FloatType type = FloatType::F32;
 };
 
+/// A route that the plan weighed.
+struct PlannedRoute {
+  std::string route;
+  bool admissible = false;
+  std::string reason; ///< why not, or what it costs
+  std::optional<double> predictedMs;
+};
+
 struct KernelManifest {
   llvm::json::Object fields; ///< the whole manifest
   std::string entry;         ///< "loss-gradient" or "attention"
   std::string route;
   std::optional<int64_t> degree;     ///< none: exact-only
   std::optional<double> radiusLimit; ///< none: any radius is fine
+  std::optional<double> tolerance;
+  std::vector<PlannedRoute> planned; ///< empty: the kernel has no plan
   std::string cpu;
   std::vector<std::string> cpuFeatures; ///< LLVM's names
   int threads = 1;                      ///< that the kernel was planned for

@@ -36,9 +36,10 @@ Calls a kernel made by ropegrad-compile on the arrays in a folder.
   --help       print this
 
 The report has status, route, degree, logit radius (found and limit), threads,
-size of the workspace, and milliseconds of a call: best and median. If the
-kernel refuses the inputs, status names the reason, no array is written, and the
-exit status is 1.
+size of the workspace, and milliseconds of a call: best and median; for people
+also the tolerance and what the plan said of every route. If the kernel refuses
+the inputs, status names the reason, no array is written, and the exit status is
+1.
 )";
 
 static std::string parseCount(StringRef flag, StringRef text, int most,

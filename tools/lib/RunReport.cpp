@@ -43,23 +43,46 @@ static void printJson(const RunReport &report, raw_ostream &stream) {
   stream << "\n";
 }
 
-void ropegrad::printReport(const RunReport &report, bool json,
-                           raw_ostream &stream) {
-  if (json)
-    return printJson(report, stream);
+/// Why this route: what the plan said of each.
+static void printPlan(const RunReport &report, raw_ostream &stream) {
+  StringRef label = "plan";
+  for (const PlannedRoute &each : report.planned) {
+    stream << left_justify(label, 11) << left_justify(each.route, 9);
+    if (!each.admissible)
+      stream << "not admissible: " << each.reason;
+    else if (each.predictedMs)
+      stream << format("%.4g ms predicted", *each.predictedMs);
+    else
+      stream << each.reason;
+    stream << (each.route == report.route ? ", chosen\n" : "\n");
+    label = "";
+  }
+}
+
+static void printText(const RunReport &report, raw_ostream &stream) {
   stream << "status     " << ropegrad_status_name(report.status) << "\n"
          << "route      " << report.route;
   if (report.degree)
     stream << ", degree " << *report.degree;
   stream << "\n";
+  printPlan(report, stream);
   if (report.radiusFound && report.radiusLimit)
     stream << "radius     "
            << format("%.6g found, %.6g allowed\n", *report.radiusFound,
                      *report.radiusLimit);
+  // An exact kernel has no use for one.
+  if (report.tolerance && report.degree)
+    stream << "tolerance  "
+           << format("%.4g relative, of each weight\n", *report.tolerance);
   if (report.msBest && report.msMedian)
     stream << "time       "
            << format("%.4g ms best, %.4g ms median\n", *report.msBest,
                      *report.msMedian);
   stream << "threads    " << report.threads << "\n"
          << "workspace  " << report.workspaceBytes << " bytes\n";
+}
+
+void ropegrad::printReport(const RunReport &report, bool json,
+                           raw_ostream &stream) {
+  json ? printJson(report, stream) : printText(report, stream);
 }
