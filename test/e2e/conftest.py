@@ -5,15 +5,22 @@ import sys
 import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+import harness  # noqa: E402, from the folder that is on the path now
 
 
 def pytest_addoption(parser):
     parser.addoption("--quick", action="store_true",
                      help="every eighth case of the sweeps only")
+    parser.addoption("--kernel-cpu", metavar="NAME",
+                     help="compile kernels for this cpu (native)")
+    parser.addoption("--kernel-threads", metavar="T",
+                     help="call kernels on so many threads (all)")
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "sweep: one case of many like it")
+    harness.KERNEL_CPU = config.getoption("--kernel-cpu")
+    harness.KERNEL_THREADS = config.getoption("--kernel-threads")
 
 
 def pytest_collection_modifyitems(config, items):

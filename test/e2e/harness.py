@@ -9,6 +9,7 @@ import reference
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 BIN = os.environ.get("ROPEGRAD_BIN", os.path.join(ROOT, "build", "bin"))
 SECONDS = 600       # after which a tool counts as hanging
+KERNEL_CPU = KERNEL_THREADS = None      # pytest's --kernel-cpu, --kernel-threads
 
 
 def tool(name, *arguments, cwd=None):
@@ -31,6 +32,8 @@ def compile_kernel(folder, *flags, problem=None):
     """Compiles `problem` (default: that of folder/in) to folder/K.so."""
     kernel = os.path.join(folder, "K.so")
     problem = problem or os.path.join(folder, "in", "problem.json")
+    if KERNEL_CPU and "--cpu" not in flags:
+        flags += ("--cpu", KERNEL_CPU)
     succeed("ropegrad-compile", problem, "-o", kernel, *flags)
     return kernel
 
@@ -49,7 +52,8 @@ def run_kernel(folder, kernel, *flags):
 def solve_with_tools(folder, problem, arrays, *flags):
     """Saves, compiles and runs a problem: (report, answers)."""
     reference.save(os.path.join(folder, "in"), problem, arrays)
-    return run_kernel(folder, compile_kernel(folder, *flags))
+    threads = ("--threads", KERNEL_THREADS) if KERNEL_THREADS else ()
+    return run_kernel(folder, compile_kernel(folder, *flags), *threads)
 
 
 def asked_for(problem):
