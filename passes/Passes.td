@@ -309,6 +309,45 @@ def RuntimeSizes : Pass<"ropegrad-runtime-sizes", "::mlir::ModuleOp"> {
   }];
 }
 
+def EmitFourier : Pass<"ropegrad-emit-fourier", "::mlir::ModuleOp"> {
+  let summary = "the fast Fourier transforms of one length as functions";
+  let description = [{
+    Adds the functions that the Toeplitz lowerings are made of, for tests and
+    measurements and for callers that have blocks of their own. A block holds as
+    many complex columns as a vector has lanes: element t is a vector of real
+    parts and one of imaginary parts, at place t / N2 · pitch + t mod N2; a
+    spectrum holds a pair for each frequency, in the order of the transform
+    (passes/Fourier.h). The functions say how the length is split: radices of the
+    columns (`ropegrad.down`, product N1) and rows (`ropegrad.along`, product
+    N2), and the pitch.
+
+    `forward` and `inverse` (divided by the length) take (block, work),
+    `convolve` (block, work, spectrum) is forward · spectrum · inverse without
+    the division, `multiply` (block, spectrum), `spectrum` (block, spectrum) reads
+    lane 0 of a transformed block and divides by the length, `correlate` (block u,
+    block x, spectrum) adds the lanes' sum of u · conj(x), `spread` (spectrum,
+    block) fills lane 0 and zeroes the others. All pointers are aligned to 64
+    bytes. Inputs from element `filled` on are zero and outputs from there on not
+    wanted.
+
+    ```mlir
+    module {}
+      ==>  length=8 filled=4 vector-bits=512
+    func.func @forward(%block: memref<256xf32>, %work: memref<1xf32>) attributes {llvm.bareptr, ropegrad.along = array<i64: 8>, ropegrad.down = array<i64>, ropegrad.pitch = 8 : i64}
+    ...
+    ```
+  }];
+  let options = [
+    Option<"length", "length", "int64_t", "1", "a product of 2, 3, 5 and 7, at most 2^26">,
+    Option<"filled", "filled", "int64_t", "0", "leading elements that are not zero, or wanted; 0: all">,
+    Option<"elementBits", "element-bits", "int64_t", "32", "32 or 64">,
+    Option<"vectorBits", "vector-bits", "int64_t", "256", "width of the target's vectors: 128, 256 or 512">
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
 def FuseParallel : Pass<"ropegrad-fuse-parallel", "::mlir::ModuleOp"> {
   let summary = "row-wise loops that follow one another to one";
   let description = [{
