@@ -158,6 +158,8 @@ ROPEGRAD_EFFECTS(ExpandOp)
 ROPEGRAD_EFFECTS(ReverseOp)
 ROPEGRAD_EFFECTS(KroneckerFeaturesOp)
 ROPEGRAD_EFFECTS(PositionTableOp)
+ROPEGRAD_EFFECTS(ToeplitzApplyOp)
+ROPEGRAD_EFFECTS(ToeplitzCorrelateOp)
 ROPEGRAD_EFFECTS(TilesOp)
 #undef ROPEGRAD_EFFECTS
 
@@ -287,6 +289,45 @@ LogicalResult PositionTableOp::verify() {
     return emitOpError("expected 2n-1 rows, but got ") << w[0];
   return expectShape(*this, getOuts()[0], "W",
                      {w[0], static_cast<int64_t>(getSupport().size() / 2)});
+}
+
+/// X and another tall operand (B, H, n, w), a table (2n-1) or (H, 2n-1), all of
+/// f32 or all of f64.
+static LogicalResult verifyConvolution(DestinationStyleOpInterface op, Value x,
+                                       Value other, StringRef otherName,
+                                       Value table, StringRef tableName) {
+  if (failed(expectTied(op)) || failed(expectRank(op, x, "X", 4)) ||
+      failed(expectShape(op, other, otherName, shapeOf(x))))
+    return failure();
+  int64_t heads = shapeOf(x)[1], diagonals = 2 * shapeOf(x)[2] - 1;
+  ArrayRef<int64_t> s = shapeOf(table);
+  if (s != ArrayRef{diagonals} && s != ArrayRef{heads, diagonals})
+    return op->emitOpError("expected ")
+           << tableName << " to be (" << diagonals << ") or (" << heads << ", "
+           << diagonals << "), but got " << table.getType();
+  Type element = getElementTypeOrSelf(x.getType());
+  for (Type type : op->getOperandTypes()) {
+    Type got = getElementTypeOrSelf(type);
+    if (got != element || (!got.isF32() && !got.isF64()))
+      return op->emitOpError("expected all elements to be f32 or all f64, but "
+                             "got ")
+             << element << " and " << got;
+  }
+  return success();
+}
+
+LogicalResult ToeplitzApplyOp::verify() {
+  if (failed(expectCounts(*this, 2, 1)))
+    return failure();
+  return verifyConvolution(*this, getIns()[0], getOuts()[0], "Y", getIns()[1],
+                           "T");
+}
+
+LogicalResult ToeplitzCorrelateOp::verify() {
+  if (failed(expectCounts(*this, 2, 1)))
+    return failure();
+  return verifyConvolution(*this, getIns()[1], getIns()[0], "U", getOuts()[0],
+                           "D");
 }
 
 LogicalResult TilesOp::verify() {

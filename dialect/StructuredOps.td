@@ -205,6 +205,48 @@ def RopeGrad_PositionTableOp : RopeGrad_MapOp<"position_table"> {
                        RopeGrad_PositionAttr:$position, DenseI64ArrayAttr:$support, I64Attr:$d);
 }
 
+def RopeGrad_ToeplitzApplyOp : RopeGrad_MapOp<"toeplitz_apply"> {
+  let summary = "Y_i = Σ_j T(i−j) X_j: a long convolution of every column";
+  let description = [{
+    The product with a Toeplitz matrix that stands for itself, not inside of an
+    attention: element T(t) = T[t + n − 1] for −n < t < n, one table for all heads
+    or one per head. With `transposed` Y_j = Σ_i T(i−j) X_i. Lowered to a
+    transform of a smooth length ≥ 2n−1 (ropegrad-lower-toeplitz), so that it takes
+    O(n log n · w); its gradient with respect to X is the other one of the two,
+    the one with respect to T is `toeplitz_correlate`.
+
+    Rounding is relative to the largest rows of a column and, since columns go
+    through a transform in pairs, to the larger of the two.
+
+    (C1) X and Y are (B, H, n, w), T is (2n−1) or (H, 2n−1); (C2) all elements are
+    f32, or all are f64.
+
+    ```mlir
+    %Y = ropegrad.toeplitz_apply ins(%X, %T : tensor<1x2x64x4xf32>, tensor<127xf32>) outs(%e : tensor<1x2x64x4xf32>) -> tensor<1x2x64x4xf32>
+    %Z = ropegrad.toeplitz_apply ins(%Y, %T : tensor<1x2x64x4xf32>, tensor<127xf32>) outs(%e : tensor<1x2x64x4xf32>) {transposed} -> tensor<1x2x64x4xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<RopeGrad_Tall>:$ins, Variadic<RopeGrad_Tall>:$outs, UnitAttr:$transposed);
+}
+
+def RopeGrad_ToeplitzCorrelateOp : RopeGrad_MapOp<"toeplitz_correlate"> {
+  let summary = "D(t) = Σ_{i−j=t} ⟨U_i, X_j⟩: the gradient with respect to T";
+  let description = [{
+    The adjoint of `toeplitz_apply` in its table: if U is the gradient with
+    respect to Y, D is the one with respect to T, D[t + n − 1] for −n < t < n, summed
+    over batch entries and columns, and over heads where they share a table. Sums
+    are made in a fixed order: the result does not depend on the threads.
+
+    (C1) U and X are (B, H, n, w), D is (2n−1) or (H, 2n−1); (C2) all elements are
+    f32, or all are f64.
+
+    ```mlir
+    %D = ropegrad.toeplitz_correlate ins(%U, %X : tensor<1x2x64x4xf32>, tensor<1x2x64x4xf32>) outs(%e : tensor<2x127xf32>) -> tensor<2x127xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<RopeGrad_Tall>:$ins, Variadic<RopeGrad_Tall>:$outs);
+}
+
 def RopeGrad_TilesOp : RopeGrad_MapOp<"tiles"> {
   let summary = "exits of implicit matrices, computed together tile by tile";
   let description = [{

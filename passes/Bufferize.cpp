@@ -177,6 +177,8 @@ void registerBufferization(DialectRegistry &registry) {
     ReverseOp::attachInterface<Model<ReverseOp>>(*context);
     KroneckerFeaturesOp::attachInterface<Model<KroneckerFeaturesOp>>(*context);
     PositionTableOp::attachInterface<Model<PositionTableOp>>(*context);
+    ToeplitzApplyOp::attachInterface<Model<ToeplitzApplyOp>>(*context);
+    ToeplitzCorrelateOp::attachInterface<Model<ToeplitzCorrelateOp>>(*context);
     TilesOp::attachInterface<Model<TilesOp>>(*context);
   });
 }

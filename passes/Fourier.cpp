@@ -54,6 +54,7 @@ struct Pass {
                    ///< butterfly; the others are zero or not wanted
   Factors factors;
   bool spectrum = false; ///< there and back, times a spectrum in between
+  bool ahead = false;    ///< inputs of the next column are fetched as well
 
   std::string name() const {
     std::string text = (spectrum  ? "spectrum"
@@ -62,6 +63,8 @@ struct Pass {
                        std::to_string(radix);
     if (touched < radix)
       text += "of" + std::to_string(touched);
+    if (ahead)
+      text += "a";
     return text + (factors == Factors::Butterfly ? "t"
                    : factors == Factors::Column  ? "c"
                                                  : "");
@@ -118,6 +121,7 @@ private:
   Complex loadElement(const Elements &from, Value i);
   void storeElement(Complex x, const Elements &to, Value i);
   Complex twiddle(Complex x, Value table, Value re, Value im, bool conjugate);
+  void fetchAhead(const Elements &column, Value i);
 
   void callPass(const Pass &pass, const Passes &passes, size_t number,
                 const Elements &from, const Elements &to, Value table,
@@ -180,6 +184,18 @@ Complex Transform::twiddle(Complex x, Value table, Value re, Value im,
                                conjugate);
 }
 
+/// Fetches the neighbour of an element in the next column: rows are too far
+/// apart for the processor to foresee it. What is not read is written later.
+void Transform::fetchAhead(const Elements &column, Value i) {
+  constexpr int64_t kCacheLine = 64;
+  int64_t line = kCacheLine * 8 / e.element.getWidth();
+  Value next = e.add(e.add(column.at, e.mul(i, column.stride)), elementSize(e));
+  for (int64_t at = 0; at < elementSize(e); at += line)
+    memref::PrefetchOp::create(e.b, e.loc, column.buffer, e.add(next, at),
+                               /*isWrite=*/true, /*localityHint=*/3,
+                               /*isDataCache=*/true);
+}
+
 /// Arguments of a pass: (from, at, stride, to, at, stride, blocks, quotient,
 /// table, at), its butterflies taking inputs `quotient` elements apart.
 void Transform::emitButterfly(const Pass &pass, ValueRange a, Value first,
@@ -207,6 +223,9 @@ void Transform::emitButterfly(const Pass &pass, ValueRange a, Value first,
   if (pass.inverse)
     for (int64_t i = 0; i < pass.radix; ++i)
       x[i] = factor(x[i], i, /*conjugate=*/true);
+  if (pass.ahead)
+    for (int64_t i = 0; i < pass.radix; ++i)
+      fetchAhead(from, element(i));
   x = c.transform(x, pass.inverse);
   if (!pass.inverse)
     for (int64_t i = 0; i < pass.radix; ++i)
@@ -384,8 +403,12 @@ func::FuncOp Transform::columnKernel(bool inverse, int64_t touched) {
       int64_t inputs =
           i > 0 ? down.radices[i]
                 : touchedInputs(down, touched, f.length / down.radices[0]);
-      Pass which{down.radices[i], inverse, inputs,
-                 innermost ? Factors::Column : Factors::Butterfly};
+      Pass which{down.radices[i],
+                 inverse,
+                 inputs,
+                 innermost ? Factors::Column : Factors::Butterfly,
+                 /*spectrum=*/false,
+                 /*ahead=*/step == 0};
       callPass(which, down, i, step == 0 ? column : packed,
                step + 1 == count ? column : packed, innermost ? work : table,
                e.index(innermost ? 0 : down.tables[i]));

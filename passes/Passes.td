@@ -309,6 +309,25 @@ def RuntimeSizes : Pass<"ropegrad-runtime-sizes", "::mlir::ModuleOp"> {
   }];
 }
 
+def LowerToeplitz : KernelPass<"ropegrad-lower-toeplitz"> {
+  let summary = "Toeplitz products to fast Fourier transforms";
+  let description = [{
+    Lowers `toeplitz_apply` and `toeplitz_correlate` on buffers. Columns of all
+    batch entries (and heads, where they share a table) are gathered in blocks of
+    two columns per lane, the units of a parallel loop; each is transformed,
+    multiplied by the table's spectrum and transformed back in one go
+    (passes/Fourier.h). Products for the gradient of a table are summed per head
+    in at most 16 parts, in their order.
+
+    ```mlir
+    ropegrad.toeplitz_apply ins(%X, %T) outs(%Y)
+      ==>
+    call @ropegrad_fourier_forward_128_128(%table, ...)
+    scf.parallel (%i) = ... { ... call @ropegrad_fourier_convolve_128_64_64(%block, ...) ... }
+    ```
+  }];
+}
+
 def EmitFourier : Pass<"ropegrad-emit-fourier", "::mlir::ModuleOp"> {
   let summary = "the fast Fourier transforms of one length as functions";
   let description = [{

@@ -67,6 +67,7 @@ void buildLLVM(OpPassManager &manager, const PipelineOptions &options) {
   tiles.exactBy = options.exactBy;
   manager.addPass(createLowerTiles(tiles));
   manager.addPass(createLowerFeatures({bits}));
+  manager.addPass(createLowerToeplitz({bits}));
   manager.addPass(createConvertLinalgToLoopsPass());
   tidy(manager);
   manager.addPass(createFuseParallel());
@@ -127,8 +128,8 @@ void registerPipeline() {
       "from problems to the LLVM dialect: plan, widen-storage, differentiate, "
       "approximate-exp, fuse-kronecker, outline-tiles, split-gradient, "
       "bufferize, runtime-sizes, lower-rows, lower-tiles, lower-features, "
-      "fuse-parallel, parallelize, pack-workspace, outline-units, fetch-units, "
-      "conversions to LLVM",
+      "lower-toeplitz, fuse-parallel, parallelize, pack-workspace, "
+      "outline-units, fetch-units, conversions to LLVM",
       [](OpPassManager &manager, StringRef text,
          function_ref<LogicalResult(const Twine &)> report) -> LogicalResult {
         PipelineOptions options;

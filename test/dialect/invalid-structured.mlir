@@ -607,6 +607,114 @@ func.func @tiles_c3_capture(%q: tensor<1x1x8x2xf32>, %e: tensor<1x1x8xf32>) {
 
 // -----
 
+// toeplitz_apply C1: two inputs
+func.func @toeplitz_apply_c1_counts(%x: tensor<1x2x8x3xf32>) {
+  // expected-error @+1 {{expected 2 inputs and 1 outputs, but got 1 and 1}}
+  %r = ropegrad.toeplitz_apply ins(%x : tensor<1x2x8x3xf32>) outs(%x : tensor<1x2x8x3xf32>) -> tensor<1x2x8x3xf32>
+  return
+}
+
+// -----
+
+// toeplitz_apply C1: X is (B, H, n, w)
+func.func @toeplitz_apply_c1_rank(%x: tensor<8x3xf32>, %T: tensor<15xf32>, %y: tensor<8x3xf32>) {
+  // expected-error @+1 {{expected X of rank 4, but got 'tensor<8x3xf32>'}}
+  %r = ropegrad.toeplitz_apply ins(%x, %T : tensor<8x3xf32>, tensor<15xf32>) outs(%y : tensor<8x3xf32>) -> tensor<8x3xf32>
+  return
+}
+
+// -----
+
+// toeplitz_apply C1: Y has the shape of X
+func.func @toeplitz_apply_c1_y(%x: tensor<1x2x8x3xf32>, %T: tensor<15xf32>, %y: tensor<1x2x8x4xf32>) {
+  // expected-error @+1 {{expected Y to be (1, 2, 8, 3), but got 'tensor<1x2x8x4xf32>'}}
+  %r = ropegrad.toeplitz_apply ins(%x, %T : tensor<1x2x8x3xf32>, tensor<15xf32>) outs(%y : tensor<1x2x8x4xf32>) -> tensor<1x2x8x4xf32>
+  return
+}
+
+// -----
+
+// toeplitz_apply C1: T has 2n-1 numbers
+func.func @toeplitz_apply_c1_table(%x: tensor<1x2x8x3xf32>, %T: tensor<16xf32>, %y: tensor<1x2x8x3xf32>) {
+  // expected-error @+1 {{expected T to be (15) or (2, 15), but got 'tensor<16xf32>'}}
+  %r = ropegrad.toeplitz_apply ins(%x, %T : tensor<1x2x8x3xf32>, tensor<16xf32>) outs(%y : tensor<1x2x8x3xf32>) -> tensor<1x2x8x3xf32>
+  return
+}
+
+// -----
+
+// toeplitz_apply C1: T has a row per head
+func.func @toeplitz_apply_c1_heads(%x: tensor<1x2x8x3xf32>, %T: tensor<3x15xf32>, %y: tensor<1x2x8x3xf32>) {
+  // expected-error @+1 {{expected T to be (15) or (2, 15), but got 'tensor<3x15xf32>'}}
+  %r = ropegrad.toeplitz_apply ins(%x, %T : tensor<1x2x8x3xf32>, tensor<3x15xf32>) outs(%y : tensor<1x2x8x3xf32>) -> tensor<1x2x8x3xf32>
+  return
+}
+
+// -----
+
+// toeplitz_apply C2: one element type
+func.func @toeplitz_apply_c2_mixed(%x: tensor<1x2x8x3xf32>, %T: tensor<15xf64>, %y: tensor<1x2x8x3xf32>) {
+  // expected-error @+1 {{expected all elements to be f32 or all f64, but got 'f32' and 'f64'}}
+  %r = ropegrad.toeplitz_apply ins(%x, %T : tensor<1x2x8x3xf32>, tensor<15xf64>) outs(%y : tensor<1x2x8x3xf32>) -> tensor<1x2x8x3xf32>
+  return
+}
+
+// -----
+
+// toeplitz_apply C2: f32 or f64
+func.func @toeplitz_apply_c2_half(%x: tensor<1x2x8x3xbf16>, %T: tensor<15xbf16>, %y: tensor<1x2x8x3xbf16>) {
+  // expected-error @+1 {{expected all elements to be f32 or all f64, but got 'bf16' and 'bf16'}}
+  %r = ropegrad.toeplitz_apply ins(%x, %T : tensor<1x2x8x3xbf16>, tensor<15xbf16>) outs(%y : tensor<1x2x8x3xbf16>) -> tensor<1x2x8x3xbf16>
+  return
+}
+
+// -----
+
+// toeplitz_correlate C1: two inputs
+func.func @toeplitz_correlate_c1_counts(%x: tensor<1x2x8x3xf32>, %D: tensor<15xf32>) {
+  // expected-error @+1 {{expected 2 inputs and 1 outputs, but got 1 and 1}}
+  %r = ropegrad.toeplitz_correlate ins(%x : tensor<1x2x8x3xf32>) outs(%D : tensor<15xf32>) -> tensor<15xf32>
+  return
+}
+
+// -----
+
+// toeplitz_correlate C1: X is (B, H, n, w)
+func.func @toeplitz_correlate_c1_rank(%u: tensor<1x2x8x3xf32>, %x: tensor<8x3xf32>, %D: tensor<15xf32>) {
+  // expected-error @+1 {{expected X of rank 4, but got 'tensor<8x3xf32>'}}
+  %r = ropegrad.toeplitz_correlate ins(%u, %x : tensor<1x2x8x3xf32>, tensor<8x3xf32>) outs(%D : tensor<15xf32>) -> tensor<15xf32>
+  return
+}
+
+// -----
+
+// toeplitz_correlate C1: U has the shape of X
+func.func @toeplitz_correlate_c1_u(%u: tensor<1x2x9x3xf32>, %x: tensor<1x2x8x3xf32>, %D: tensor<15xf32>) {
+  // expected-error @+1 {{expected U to be (1, 2, 8, 3), but got 'tensor<1x2x9x3xf32>'}}
+  %r = ropegrad.toeplitz_correlate ins(%u, %x : tensor<1x2x9x3xf32>, tensor<1x2x8x3xf32>) outs(%D : tensor<15xf32>) -> tensor<15xf32>
+  return
+}
+
+// -----
+
+// toeplitz_correlate C1: D has 2n-1 numbers
+func.func @toeplitz_correlate_c1_table(%u: tensor<1x2x8x3xf32>, %x: tensor<1x2x8x3xf32>, %D: tensor<8xf32>) {
+  // expected-error @+1 {{expected D to be (15) or (2, 15), but got 'tensor<8xf32>'}}
+  %r = ropegrad.toeplitz_correlate ins(%u, %x : tensor<1x2x8x3xf32>, tensor<1x2x8x3xf32>) outs(%D : tensor<8xf32>) -> tensor<8xf32>
+  return
+}
+
+// -----
+
+// toeplitz_correlate C2: one element type
+func.func @toeplitz_correlate_c2_mixed(%u: tensor<1x2x8x3xf32>, %x: tensor<1x2x8x3xf32>, %D: tensor<15xf64>) {
+  // expected-error @+1 {{expected all elements to be f32 or all f64, but got 'f32' and 'f64'}}
+  %r = ropegrad.toeplitz_correlate ins(%u, %x : tensor<1x2x8x3xf32>, tensor<1x2x8x3xf32>) outs(%D : tensor<15xf64>) -> tensor<15xf64>
+  return
+}
+
+// -----
+
 // yield: only inside tiles
 func.func @yield_parent(%x: tensor<1x2x8x2xf32>) {
   // expected-error @+1 {{expects parent op 'ropegrad.tiles'}}

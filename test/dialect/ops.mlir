@@ -199,6 +199,19 @@ func.func @position_features(%q: tensor<1x1x8x2xf32>, %u: tensor<1x1x8x3xf32>, %
   return
 }
 
+// CHECK-LABEL: func.func @convolutions(
+func.func @convolutions(%x: tensor<1x2x8x3xf32>, %T: tensor<15xf32>, %D: tensor<2x15xf32>) {
+  // CHECK: ropegrad.toeplitz_apply ins(%{{.*}}, %{{.*}} : tensor<1x2x8x3xf32>, tensor<15xf32>) outs(%{{.*}} : tensor<1x2x8x3xf32>) -> tensor<1x2x8x3xf32>
+  // GENERIC: "ropegrad.toeplitz_apply"
+  %0 = ropegrad.toeplitz_apply ins(%x, %T : tensor<1x2x8x3xf32>, tensor<15xf32>) outs(%x : tensor<1x2x8x3xf32>) -> tensor<1x2x8x3xf32>
+  // CHECK: ropegrad.toeplitz_apply ins(%{{.*}}, %{{.*}} : tensor<1x2x8x3xf32>, tensor<2x15xf32>) outs(%{{.*}} : tensor<1x2x8x3xf32>) {transposed} -> tensor<1x2x8x3xf32>
+  %1 = ropegrad.toeplitz_apply ins(%x, %D : tensor<1x2x8x3xf32>, tensor<2x15xf32>) outs(%x : tensor<1x2x8x3xf32>) {transposed} -> tensor<1x2x8x3xf32>
+  // CHECK: ropegrad.toeplitz_correlate ins(%{{.*}}, %{{.*}} : tensor<1x2x8x3xf32>, tensor<1x2x8x3xf32>) outs(%{{.*}} : tensor<2x15xf32>) -> tensor<2x15xf32>
+  // GENERIC: "ropegrad.toeplitz_correlate"
+  %2 = ropegrad.toeplitz_correlate ins(%x, %0 : tensor<1x2x8x3xf32>, tensor<1x2x8x3xf32>) outs(%D : tensor<2x15xf32>) -> tensor<2x15xf32>
+  return
+}
+
 // CHECK-LABEL: func.func @tiles(
 func.func @tiles(%u: tensor<1x1x8x4xf32>, %e: tensor<1x1x8x4xf32>) -> tensor<1x1x8x4xf32> {
   // CHECK: %{{.*}} = ropegrad.tiles ins(%{{.*}} : tensor<1x1x8x4xf32>) outs(%{{.*}} : tensor<1x1x8x4xf32>) {

@@ -100,3 +100,16 @@ func.func @looked_at(%x: tensor<1x1x8x2xf32>) -> (tensor<1x1x8xf32>, tensor<1x1x
   %D = ropegrad.require_positive outs(%d : tensor<1x1x8xf32>) -> tensor<1x1x8xf32>
   return %D, %N : tensor<1x1x8xf32>, tensor<1x1x8x3xf32>
 }
+
+// Convolutions read contiguous buffers and write to the result's own.
+// CHECK-LABEL: func.func @convolve(
+// CHECK-SAME: %[[X:.*]]: memref<1x1x8x4xf32>, %[[T:.*]]: memref<15xf32>, %[[Y:.*]]: memref<1x1x8x4xf32>, %[[D:.*]]: memref<15xf32>) {
+// CHECK: ropegrad.toeplitz_apply ins(%[[X]], %[[T]] : {{.*}}) outs(%[[Y]] :
+// CHECK: ropegrad.toeplitz_correlate ins(%[[Y]], %[[X]] : {{.*}}) outs(%[[D]] :
+func.func @convolve(%x: tensor<1x1x8x4xf32>, %T: tensor<15xf32>) -> (tensor<1x1x8x4xf32>, tensor<15xf32>) {
+  %e = tensor.empty() : tensor<1x1x8x4xf32>
+  %0 = ropegrad.toeplitz_apply ins(%x, %T : tensor<1x1x8x4xf32>, tensor<15xf32>) outs(%e : tensor<1x1x8x4xf32>) -> tensor<1x1x8x4xf32>
+  %f = tensor.empty() : tensor<15xf32>
+  %1 = ropegrad.toeplitz_correlate ins(%0, %x : tensor<1x1x8x4xf32>, tensor<1x1x8x4xf32>) outs(%f : tensor<15xf32>) -> tensor<15xf32>
+  return %0, %1 : tensor<1x1x8x4xf32>, tensor<15xf32>
+}

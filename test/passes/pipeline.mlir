@@ -59,6 +59,7 @@
 // PASSES: IR Dump After LowerRows
 // PASSES: IR Dump After LowerTiles
 // PASSES: IR Dump After LowerFeatures
+// PASSES: IR Dump After LowerToeplitz
 // PASSES: IR Dump After FuseParallel
 // PASSES: IR Dump After Parallelize
 // PASSES: IR Dump After PackWorkspace
