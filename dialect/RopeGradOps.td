@@ -7,3 +7,4 @@
 include "dialect/ProblemOps.td"
 include "dialect/MatrixOps.td"
 include "dialect/StructuredOps.td"
+include "dialect/PairOps.td"

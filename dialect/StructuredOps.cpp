@@ -8,7 +8,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "dialect/RopeGrad.h"
+#include "dialect/StructuredVerify.h"
 
 #include "mlir/IR/TypeUtilities.h"
 
@@ -21,7 +21,7 @@ using namespace mlir::ropegrad;
 #define GET_OP_CLASSES
 #include "dialect/RopeGradOps.cpp.inc"
 
-namespace {
+namespace mlir::ropegrad {
 
 ArrayRef<int64_t> shapeOf(Value value) {
   return cast<ShapedType>(value.getType()).getShape();
@@ -55,6 +55,10 @@ LogicalResult expectRank(Operation *op, Value value, StringRef name,
                            << ", but got " << value.getType();
 }
 
+} // namespace mlir::ropegrad
+
+namespace {
+
 /// C(d + degree, degree) for verifying M, saturating. It at least doubles at
 /// every step, so that no degree or width takes long.
 int64_t countMonomials(int64_t d, int64_t degree) {
@@ -84,6 +88,10 @@ LogicalResult expectFeatures(Operation *op, Value x, Value g, Value tall,
     return failure();
   return expectShape(op, tall, "the tall factor", {s[0], s[1], s[2], t[3]});
 }
+
+} // namespace
+
+namespace mlir::ropegrad {
 
 void addEffects(
     DestinationStyleOpInterface op,
@@ -135,6 +143,10 @@ LogicalResult expectSupport(Operation *op, ArrayRef<int64_t> support,
              << d << "), but got " << index;
   return success();
 }
+
+} // namespace mlir::ropegrad
+
+namespace {
 
 bool isPositive(const APFloat &value) {
   return value.isFinite() && !value.isZero() && !value.isNegative();

@@ -88,9 +88,9 @@ TEST(Pairs, SumToThePolynomialOfTheLogit) {
     Pairs pairs(c.d, c.support, c.coefficients, 0.7);
     for (int round = 0; round < 5; ++round) {
       Row q = row(c.d), k = row(c.d), w = row(c.support.size());
-      EXPECT_NEAR(
-          sumOverPairs(pairs, c.coefficients.size() - 1, q, k, w),
-          polynomialOfLogit(c.support, c.coefficients, 0.7, q, k, w), 1e-12);
+      EXPECT_NEAR(sumOverPairs(pairs, c.coefficients.size() - 1, q, k, w),
+                  polynomialOfLogit(c.support, c.coefficients, 0.7, q, k, w),
+                  1e-12);
     }
   }
 }
