@@ -180,6 +180,13 @@ void registerBufferization(DialectRegistry &registry) {
     ToeplitzApplyOp::attachInterface<Model<ToeplitzApplyOp>>(*context);
     ToeplitzCorrelateOp::attachInterface<Model<ToeplitzCorrelateOp>>(*context);
     TilesOp::attachInterface<Model<TilesOp>>(*context);
+    PairTableOp::attachInterface<Model<PairTableOp>>(*context);
+    PairSpectrumOp::attachInterface<Model<PairSpectrumOp>>(*context);
+    PairApplyOp::attachInterface<Model<PairApplyOp>>(*context);
+    PairReverseOp::attachInterface<Model<PairReverseOp>>(*context);
+    PairCorrelateOp::attachInterface<Model<PairCorrelateOp>>(*context);
+    PairBiasGradientOp::attachInterface<Model<PairBiasGradientOp>>(*context);
+    PairTableReverseOp::attachInterface<Model<PairTableReverseOp>>(*context);
   });
 }
 

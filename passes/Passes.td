@@ -256,6 +256,25 @@ def LowerFeatures : KernelPass<"ropegrad-lower-features"> {
   }];
 }
 
+def LowerPairs : KernelPass<"ropegrad-lower-pairs"> {
+  let summary = "products with monomial pairs to transforms and vector leaf kernels";
+  let description = [{
+    Lowers `pair_table`, `pair_spectrum`, `pair_apply`, `pair_reverse`,
+    `pair_correlate`, `pair_bias_gradient` and `pair_table_reverse` on buffers.
+    Products of monomials and columns are made for as many columns at a time as
+    two vectors hold, transformed in place, multiplied by the spectra, transformed
+    back and summed up; nothing with one row per monomial is stored.
+
+    ```mlir
+    ropegrad.pair_apply ins(%q, %k, %v, %S) outs(%N) {...}
+      ==>
+    scf.parallel (%unit) = ... {
+      scf.for %block = ... { call @pair_gather ... call @fourier_convolve ... call @pair_scatter ... }
+    }
+    ```
+  }];
+}
+
 def LowerRows : KernelPass<"ropegrad-lower-rows"> {
   let summary = "row-wise ops and small products to parallel loops of vector code";
   let description = [{

@@ -68,6 +68,7 @@ void buildLLVM(OpPassManager &manager, const PipelineOptions &options) {
   manager.addPass(createLowerTiles(tiles));
   manager.addPass(createLowerFeatures({bits}));
   manager.addPass(createLowerToeplitz({bits}));
+  manager.addPass(createLowerPairs({bits}));
   manager.addPass(createConvertLinalgToLoopsPass());
   tidy(manager);
   manager.addPass(createFuseParallel());
@@ -128,8 +129,8 @@ void registerPipeline() {
       "from problems to the LLVM dialect: plan, widen-storage, differentiate, "
       "approximate-exp, fuse-kronecker, outline-tiles, split-gradient, "
       "bufferize, runtime-sizes, lower-rows, lower-tiles, lower-features, "
-      "lower-toeplitz, fuse-parallel, parallelize, pack-workspace, "
-      "outline-units, fetch-units, conversions to LLVM",
+      "lower-toeplitz, lower-pairs, fuse-parallel, parallelize, "
+      "pack-workspace, outline-units, fetch-units, conversions to LLVM",
       [](OpPassManager &manager, StringRef text,
          function_ref<LogicalResult(const Twine &)> report) -> LogicalResult {
         PipelineOptions options;

@@ -51,6 +51,19 @@ static SmallVector<Value> rowOperands(Operation *op) {
       .Case([](ReverseOp reverse) -> SmallVector<Value> {
         return {reverse.getIns()[0], reverse.getIns()[2], reverse.getOuts()[0]};
       })
+      .Case([](PairApplyOp apply) {
+        SmallVector<Value> rows(apply.getIns().drop_back());
+        rows.push_back(apply.getOuts()[0]);
+        return rows;
+      })
+      .Case([](PairReverseOp reverse) {
+        SmallVector<Value> rows(reverse.getIns().drop_back());
+        rows.push_back(reverse.getOuts()[0]);
+        return rows;
+      })
+      .Case([](PairCorrelateOp correlate) {
+        return SmallVector<Value>(correlate.getIns());
+      })
       .Case([](TilesOp tiles) {
         // Tables of the relative position and gradients of X are matrices.
         return llvm::filter_to_vector(tiles->getOperands(), [](Value operand) {

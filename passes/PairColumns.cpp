@@ -1,0 +1,301 @@
+//===- PairColumns.cpp - Between panels and transforms ---------*- C++ -*-===//
+//
+// Part of RopeGrad, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+//
+// A monomial is multiplied from its factors wherever it is met: with the rows
+// in lanes that is a multiplication for each degree, next to a transform of
+// many, and no feature is ever stored.
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/PairProducts.h"
+
+#include "passes/Monomials.h"
+
+#include <cstring>
+
+using namespace mlir;
+using namespace mlir::ropegrad;
+using ::ropegrad::Monomials;
+
+//===----------------------------------------------------------------------===//
+// Polynomials
+//===----------------------------------------------------------------------===//
+
+SmallVector<int64_t> PairPolynomial::monomials(bool right) const {
+  if (pairs)
+    return SmallVector<int64_t>(right ? pairs->right : pairs->left);
+  SmallVector<int64_t> all;
+  for (int64_t i = 0; i < Monomials(d, degree()).size(); ++i)
+    all.push_back(i);
+  return all;
+}
+
+SmallVector<double> PairPolynomial::weights(bool right) const {
+  if (pairs)
+    return SmallVector<double>((right ? pairs->right : pairs->left).size(),
+                               1.0);
+  return SmallVector<double>(
+      Monomials(d, degree())
+          .weights({coefficients.begin(), coefficients.end()}, scale));
+}
+
+//===----------------------------------------------------------------------===//
+// Panels
+//===----------------------------------------------------------------------===//
+
+Panels::Panels(Emitter &e, const RowSpace &space, int64_t width, bool ones)
+    : e(e), space(space), width(width), ones(ones),
+      tiles(llvm::divideCeil(space.maxN, e.lanes)),
+      buffer(e.scratch(space.maxBatch * space.heads * tiles * tileSize())) {}
+
+Slice Panels::at(Value batch, Value head, Value row) const {
+  Value first = e.mul(e.add(e.mul(batch, space.heads), head), tiles);
+  return {buffer, e.mul(e.add(first, e.div(row, e.lanes)), tileSize())};
+}
+
+void Panels::pack(Operation *anchor, const Tall &tall) {
+  forRows(e, space, [&](const RowUnit &unit) {
+    Rows rows = rowsOf(e, tall, unit);
+    Slice panel = at(unit.batch, unit.head, unit.from);
+    e.loop(e.index(0), unit.count, e.lanes, [&](Value i) {
+      Value count = e.min(e.sub(unit.count, i), e.index(e.lanes));
+      Value to = e.add(panel.offset, e.mul(e.div(i, e.lanes), tileSize()));
+      if (ones)
+        e.store(e.splat(1.0, e.lanes), buffer, to);
+      emitPack(e, anchor, width, e.lanes, rows.from(e, i), buffer,
+               e.add(to, ones ? e.lanes : 0), count, e.index(e.lanes));
+      e.store(e.splat(0.0, e.lanes), buffer,
+              e.add(to, (columns() - 1) * e.lanes));
+    });
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Slots
+//===----------------------------------------------------------------------===//
+
+/// Tells tables apart in the names of kernels.
+static uint64_t fingerprint(ArrayRef<int64_t> factors,
+                            ArrayRef<double> weights) {
+  uint64_t hash = 0xcbf29ce484222325;
+  auto mix = [&](uint64_t bits) { hash = (hash ^ bits) * 0x100000001b3; };
+  for (int64_t factor : factors)
+    mix(factor);
+  for (double weight : weights) {
+    uint64_t bits = 0;
+    std::memcpy(&bits, &weight, sizeof(bits));
+    mix(bits);
+  }
+  return hash;
+}
+
+PairColumns::PairColumns(Emitter &e, Operation *anchor,
+                         const PairPolynomial &polynomial, bool right,
+                         const Fourier &fourier, int64_t width)
+    : lanes{polynomial.pairs.has_value(), 0, width, e.lanes}, e(e),
+      anchor(anchor), fourier(fourier), d(polynomial.d),
+      degree(polynomial.degree()),
+      factorsEach(std::max<int64_t>(polynomial.degree(), 1)) {
+  SmallVector<int64_t> monomials = polynomial.monomials(right);
+  std::vector<int64_t> all =
+      ::ropegrad::monomialFactors(d, static_cast<unsigned>(degree));
+  lanes.monomials = monomials.size();
+  for (int64_t monomial : monomials)
+    factorTable.append(all.begin() + monomial * factorsEach,
+                       all.begin() + (monomial + 1) * factorsEach);
+  weightTable = polynomial.weights(right);
+  factorTable.resize(lanes.monomialsAsked() * factorsEach, 0);
+  weightTable.resize(lanes.monomialsAsked(), 0.0);
+  side = llvm::utohexstr(fingerprint(factorTable, weightTable));
+}
+
+std::string PairColumns::name(const Twine &what) const {
+  return kernelName(e, "ropegrad_pair_" + what + "_d" + Twine(d) + "_w" +
+                           Twine(lanes.width) + "_l" + Twine(fourier.length) +
+                           "_" + side);
+}
+
+/// Lanes first, first + 1, ...: those of the real (part 0) or of the imaginary
+/// columns.
+SmallVector<PairColumns::Slot> PairColumns::slots(Value first, int64_t part) {
+  Value factors =
+      constantIndices(e, anchor, "ropegrad_pair_factors_" + side, factorTable);
+  Value weights = constantFloats(e, anchor, "ropegrad_pair_weights_" + side,
+                                 e.element, weightTable);
+  Value limit = e.index(lanes.limit());
+  Value inner = e.rem(first, limit), outer = e.div(first, limit);
+  SmallVector<Slot> result;
+  for (int64_t lane = 0; lane < e.lanes; ++lane) {
+    Value split = e.add(e.mul(inner, 2), part);
+    Value monomial = lanes.paired ? outer : split;
+    Value column = lanes.paired ? split : e.min(outer, e.index(lanes.width));
+    Slot slot;
+    for (int64_t f = 0; f < factorsEach; ++f) {
+      Value number = e.load(factors, e.add(e.mul(monomial, factorsEach), f));
+      number =
+          arith::IndexCastOp::create(e.b, e.loc, e.b.getIndexType(), number);
+      slot.factors.push_back(e.mul(number, e.lanes));
+    }
+    slot.weight = e.load(weights, monomial);
+    slot.column = e.mul(column, e.lanes);
+    result.push_back(std::move(slot));
+    Value next = e.add(inner, 1);
+    Value wraps = arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::eq,
+                                        next, limit);
+    inner = arith::SelectOp::create(e.b, e.loc, wraps, e.index(0), next);
+    outer = arith::SelectOp::create(e.b, e.loc, wraps, e.add(outer, 1), outer);
+  }
+  return result;
+}
+
+Value PairColumns::monomial(const Slot &slot, Value x, Value at) {
+  Value product;
+  for (Value factor : slot.factors) {
+    Value value = e.load(x, e.add(at, factor), e.lanes);
+    product = product ? e.mulf(product, value) : value;
+  }
+  return product;
+}
+
+//===----------------------------------------------------------------------===//
+// Tiles of a block
+//===----------------------------------------------------------------------===//
+
+/// Where row `row` of a tile stands in a block that starts at `at`.
+Value PairColumns::elementOfRow(Value at, Value tile, int64_t row) {
+  Value first = e.mul(tile, e.lanes);
+  if (fourier.columns % e.lanes != 0)
+    return elementAt(e, fourier, at, e.add(first, row));
+  return e.add(elementAt(e, fourier, at, first), row * 2 * e.lanes);
+}
+
+SmallVector<Value> PairColumns::loadTile(Value block, Value at, Value tile,
+                                         int64_t part) {
+  SmallVector<Value> rows;
+  for (int64_t row = 0; row < e.lanes; ++row)
+    rows.push_back(e.load(
+        block, e.add(elementOfRow(at, tile, row), part * e.lanes), e.lanes));
+  return e.transpose(rows);
+}
+
+void PairColumns::storeTile(ArrayRef<Value> columns, Value block, Value at,
+                            Value tile, int64_t part) {
+  SmallVector<Value> rows = e.transpose(SmallVector<Value>(columns));
+  for (auto [row, value] : llvm::enumerate(rows))
+    e.store(value, block, e.add(elementOfRow(at, tile, row), part * e.lanes));
+}
+
+//===----------------------------------------------------------------------===//
+// Kernels
+//===----------------------------------------------------------------------===//
+
+void PairColumns::gather(Slice x, Slice factor, Value first, Value tiles,
+                         Slice block, bool weighted) {
+  auto body = [&](Emitter &, ValueRange a) {
+    for (int64_t part : {0, 1}) {
+      SmallVector<Slot> all = slots(a[4], part);
+      e.loop(e.index(0), a[5], 1, [&](Value tile) {
+        Value xAt = e.add(a[1], e.mul(tile, (d + 2) * e.lanes));
+        Value vAt = e.add(a[3], e.mul(tile, (lanes.width + 1) * e.lanes));
+        SmallVector<Value> columns;
+        for (const Slot &slot : all) {
+          Value v = e.load(a[2], e.add(vAt, slot.column), e.lanes);
+          v = e.mulf(v, monomial(slot, a[0], xAt));
+          if (weighted)
+            v = e.mulf(v, e.broadcast(slot.weight, e.lanes));
+          columns.push_back(v);
+        }
+        storeTile(columns, a[6], a[7], tile, part);
+      });
+    }
+  };
+  Type b = e.bufferType(), i = e.b.getIndexType();
+  auto kernel = e.kernel(anchor, name(weighted ? "weigh" : "gather"),
+                         {b, i, b, i, i, i, b, i}, body);
+  e.call(kernel, {x.buffer, x.offset, factor.buffer, factor.offset, first,
+                  tiles, block.buffer, block.offset});
+}
+
+void PairColumns::scatter(Slice block, Value first, Value tiles, Slice x,
+                          Slice sums) {
+  auto body = [&](Emitter &, ValueRange a) {
+    for (int64_t part : {0, 1}) {
+      SmallVector<Slot> all = slots(a[2], part);
+      e.loop(e.index(0), a[3], 1, [&](Value tile) {
+        Value xAt = e.add(a[5], e.mul(tile, (d + 2) * e.lanes));
+        Value sumAt = e.add(a[7], e.mul(tile, (lanes.width + 1) * e.lanes));
+        SmallVector<Value> columns = loadTile(a[0], a[1], tile, part);
+        for (auto [slot, y] : llvm::zip(all, columns)) {
+          Value phi = e.mulf(monomial(slot, a[4], xAt),
+                             e.broadcast(slot.weight, e.lanes));
+          Value at = e.add(sumAt, slot.column);
+          e.store(e.fma(phi, y, e.load(a[6], at, e.lanes)), a[6], at);
+        }
+      });
+    }
+  };
+  Type b = e.bufferType(), i = e.b.getIndexType();
+  auto kernel =
+      e.kernel(anchor, name("scatter"), {b, i, i, i, b, i, b, i}, body);
+  e.call(kernel, {block.buffer, block.offset, first, tiles, x.buffer, x.offset,
+                  sums.buffer, sums.offset});
+}
+
+void mlir::ropegrad::emitReverseProduct(Emitter &e, ValueRange factors, Value s,
+                                        Slice x, Slice dx) {
+  SmallVector<Value> before = {s}, values;
+  for (Value factor : factors)
+    values.push_back(e.load(x.buffer, e.add(x.offset, factor), e.lanes));
+  for (Value value : ArrayRef(values).drop_back())
+    before.push_back(e.mulf(before.back(), value));
+  Value after;
+  for (size_t f = values.size(); f-- > 0;) {
+    Value term = after ? e.mulf(before[f], after) : before[f];
+    Value at = e.add(dx.offset, factors[f]);
+    e.store(e.addf(term, e.load(dx.buffer, at, e.lanes)), dx.buffer, at);
+    after = after ? e.mulf(after, values[f]) : values[f];
+  }
+}
+
+void PairColumns::reverse(Slice block, Value first, Value tiles, Slice x,
+                          Slice u, Slice dx) {
+  auto body = [&](Emitter &, ValueRange a) {
+    for (int64_t part : {0, 1}) {
+      SmallVector<Slot> all = slots(a[2], part);
+      e.loop(e.index(0), a[3], 1, [&](Value tile) {
+        Value skip = e.mul(tile, (d + 2) * e.lanes);
+        Value xAt = e.add(a[5], skip), dxAt = e.add(a[9], skip);
+        Value uAt = e.add(a[7], e.mul(tile, (lanes.width + 1) * e.lanes));
+        SmallVector<Value> columns = loadTile(a[0], a[1], tile, part);
+        for (auto [slot, y] : llvm::zip(all, columns)) {
+          Value u = e.load(a[6], e.add(uAt, slot.column), e.lanes);
+          Value s = e.mulf(e.mulf(u, y), e.broadcast(slot.weight, e.lanes));
+          emitReverseProduct(e, slot.factors, s, {a[4], xAt}, {a[8], dxAt});
+        }
+      });
+    }
+  };
+  Type b = e.bufferType(), i = e.b.getIndexType();
+  auto kernel =
+      e.kernel(anchor, name("reverse"), {b, i, i, i, b, i, b, i, b, i}, body);
+  e.call(kernel, {block.buffer, block.offset, first, tiles, x.buffer, x.offset,
+                  u.buffer, u.offset, dx.buffer, dx.offset});
+}
+
+void PairColumns::clear(Slice block, Value from, Value to) {
+  auto body = [&](Emitter &, ValueRange a) {
+    e.loop(a[2], a[3], 1, [&](Value t) {
+      Value at = elementAt(e, fourier, a[1], t);
+      for (int64_t part : {0, 1})
+        e.store(e.splat(0.0, e.lanes), a[0], e.add(at, part * e.lanes));
+    });
+  };
+  Type b = e.bufferType(), i = e.b.getIndexType();
+  auto kernel = e.kernel(
+      anchor, kernelName(e, "ropegrad_pair_clear_" + Twine(fourier.length)),
+      {b, i, i, i}, body);
+  e.call(kernel, {block.buffer, block.offset, from, to});
+}
