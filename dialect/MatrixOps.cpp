@@ -152,6 +152,20 @@ LogicalResult ToeplitzOp::verify() {
   return success();
 }
 
+LogicalResult BlockBandOp::verify() {
+  if (static_cast<int64_t>(getSize()) < 1)
+    return emitOpError("expected size to be at least 1, but got ")
+           << static_cast<int64_t>(getSize());
+  ArrayRef<int64_t> offsets = getOffsets();
+  if (offsets.empty())
+    return emitOpError("expected at least one offset, but got none");
+  for (size_t i = 1; i < offsets.size(); ++i)
+    if (offsets[i] <= offsets[i - 1])
+      return emitOpError("expected offsets to ascend, but got ")
+             << offsets[i - 1] << " before " << offsets[i];
+  return success();
+}
+
 LogicalResult OuterOp::verify() {
   MatrixType matrix = getType();
   if (failed(expectElements(*this, matrix)))
@@ -316,10 +330,18 @@ Value ToeplitzOp::emitLanes(TileBuilder &tile) {
   return tile.masked(*this, b);
 }
 
+Value BlockBandOp::emitLanes(TileBuilder &tile) {
+  return tile.masked(*this, tile.constant(1.0));
+}
+
 /// A Toeplitz prefactor of an exponential enters the exponent: b alone may
 /// overflow where b·exp(z) does not.
 Value HadamardOp::emitLanes(TileBuilder &tile) {
   Value a = getLhs(), b = getRhs();
+  if (b.getDefiningOp<BlockBandOp>())
+    std::swap(a, b);
+  if (auto band = a.getDefiningOp<BlockBandOp>())
+    return tile.masked(band, tile.get(b));
   if (b.getDefiningOp<ToeplitzOp>())
     std::swap(a, b);
   auto toeplitz = a.getDefiningOp<ToeplitzOp>();

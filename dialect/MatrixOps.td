@@ -98,11 +98,29 @@ def RopeGrad_ToeplitzOp : RopeGrad_MatrixOp<"toeplitz"> {
   let hasVerifier = 1;
 }
 
+def RopeGrad_BlockBandOp : RopeGrad_MatrixOp<"block_band"> {
+  let summary = "the 0/1 matrix of blocks on some block diagonals";
+  let description = [{
+    A_ij = [⌊i/size⌋ − ⌊j/size⌋ ∈ offsets]: of the blocks of size × size elements,
+    those on the diagonals `offsets`. What an almost-linear route computes
+    exactly is a product with it; tiles loops skip the dead blocks.
+
+    (C1) size is ≥ 1; (C2) there is an offset, and offsets ascend.
+
+    ```mlir
+    %A = ropegrad.block_band {offsets = array<i64: 0, 3>, size = 16 : i64} : () -> !ropegrad.matrix<1x2x64x64xf32>
+    ```
+  }];
+  let arguments = (ins I64Attr:$size, DenseI64ArrayAttr:$offsets);
+  let assemblyFormat = "attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
 def RopeGrad_HadamardOp : RopeGrad_MatrixOp<"hadamard", [SameOperandsAndResultType]> {
   let summary = "elementwise product";
   let description = [{
-    C_ij = A_ij · B_ij, and 0 wherever a Toeplitz operand is masked, whatever the
-    other element is.
+    C_ij = A_ij · B_ij, and 0 wherever a Toeplitz operand is masked or a block
+    band is 0, whatever the other element is.
 
     ```mlir
     %C = ropegrad.hadamard %A, %B : !ropegrad.matrix<1x2x64x64xf32>

@@ -33,8 +33,9 @@ public:
   virtual Value row(Value tall) = 0;
   /// The logarithm of the Toeplitz prefactor here, without its mask; null if 0.
   virtual Value logPrefactor(Operation *toeplitz) = 0;
-  /// `value` where the Toeplitz prefactor's mask is 1, 0 elsewhere.
-  virtual Value masked(Operation *toeplitz, Value value) = 0;
+  /// `value` where the mask of a Toeplitz prefactor or a block band is 1, 0
+  /// elsewhere.
+  virtual Value masked(Operation *mask, Value value) = 0;
 
   virtual Value constant(double value) = 0;
   virtual Value add(Value a, Value b) = 0;

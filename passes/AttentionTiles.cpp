@@ -18,7 +18,7 @@ LiveColumns AttentionTiles::live() const {
   ToeplitzOp op = prefactor;
   if (!op)
     return {};
-  return {op.getMask(), static_cast<int64_t>(op.getWindow().value_or(0))};
+  return {op.getMask(), static_cast<int64_t>(op.getWindow().value_or(0)), {}};
 }
 
 namespace {

@@ -58,7 +58,10 @@ TileNest makeNest(Emitter &e, const TileBody &body) {
   TileNest nest{e,  body.op, spaceOf(e, body), {}, {}, {}, {}, {}, {}, {},
                 {}, {}};
   int64_t n = body.matrix.getRows();
-  nest.shape = TileShape::choose(n, isConstantIntValue(nest.n(), n), e.lanes);
+  BlockBandOp band = body.live.band;
+  nest.shape =
+      TileShape::choose(n, isConstantIntValue(nest.n(), n), e.lanes,
+                        band ? static_cast<int64_t>(band.getSize()) : 0);
   nest.units = chooseUnits(body, nest.space, nest.shape);
   return nest;
 }
@@ -170,10 +173,11 @@ private:
       exit->beginRows();
     if (softmax)
       softmax->beginRows();
-    auto [from, to] = liveRange();
-    e.loop(from, to, s.columns, [&](Value j0) {
-      nest.j0 = j0;
-      emitTile();
+    forLiveRanges([&](Value from, Value to) {
+      e.loop(from, to, s.columns, [&](Value j0) {
+        nest.j0 = j0;
+        emitTile();
+      });
     });
     if (softmax)
       softmax->endRows(logOutputs);
@@ -194,6 +198,32 @@ private:
       from = e.mul(e.div(first, s.columns), s.columns);
     }
     return {from, to};
+  }
+
+  /// Calls `body` for the live columns of this row tile, from a tile's first
+  /// column on: each tile once.
+  void forLiveRanges(function_ref<void(Value from, Value to)> body) {
+    auto [from, to] = liveRange();
+    BlockBandOp band = this->body.live.band;
+    if (!band)
+      return body(from, to);
+    auto columns = [&](Value first) { // rounded up to a tile's first one
+      int64_t side = nest.shape.columns;
+      return e.mul(e.div(e.add(first, side - 1), side), side);
+    };
+    int64_t size = static_cast<int64_t>(band.getSize());
+    Value firstBlock = e.div(nest.i0, size);
+    Value lastBlock = e.div(e.add(nest.i0, nest.shape.rows - 1), size);
+    for (auto [least, most] : llvm::reverse(runsOf(band))) {
+      Value first = e.mul(e.sub(firstBlock, most), size);
+      Value end = e.mul(e.sub(lastBlock, least - 1), size);
+      first = e.max(first, e.index(0));
+      first = e.mul(e.div(first, nest.shape.columns), nest.shape.columns);
+      first = e.max(first, from);
+      end = e.min(end, to);
+      body(first, end);
+      from = e.max(from, columns(e.max(end, e.index(0))));
+    }
   }
 
   void emitTile() {

@@ -64,35 +64,51 @@ bool isRowExit(Operation *exit) {
 }
 
 LiveColumns liveColumns(ToeplitzOp op) {
-  return {op.getMask(), static_cast<int64_t>(op.getWindow().value_or(0))};
+  return {op.getMask(), static_cast<int64_t>(op.getWindow().value_or(0)), {}};
 }
 
-/// The mask that makes `matrix` zero, whatever else it holds.
+/// Columns that are live under both; of two masks or bands the first, which is
+/// never less than their intersection.
+LiveColumns intersect(LiveColumns a, LiveColumns b) {
+  if (a.mask == Mask::None) {
+    a.mask = b.mask;
+    a.window = b.window;
+  }
+  if (!a.band)
+    a.band = b.band;
+  return a;
+}
+
+/// The masks that make `matrix` zero, whatever else it holds.
 LiveColumns liveColumns(Value matrix) {
   Operation *op = matrix.getDefiningOp();
   if (auto toeplitz = dyn_cast<ToeplitzOp>(op))
     return liveColumns(toeplitz);
+  if (auto band = dyn_cast<BlockBandOp>(op))
+    return {Mask::None, 0, band};
   if (auto scaled = dyn_cast<ScaleRowsOp>(op))
     return liveColumns(scaled.getMatrix());
   if (auto product = dyn_cast<HadamardOp>(op))
-    for (Value factor : product->getOperands())
-      if (auto toeplitz = factor.getDefiningOp<ToeplitzOp>();
-          toeplitz && toeplitz.getMask() != Mask::None)
-        return liveColumns(toeplitz);
-  if (auto product = dyn_cast<HadamardOp>(op)) {
-    LiveColumns lhs = liveColumns(product.getLhs());
-    return lhs.mask != Mask::None ? lhs : liveColumns(product.getRhs());
-  }
+    return intersect(liveColumns(product.getLhs()),
+                     liveColumns(product.getRhs()));
   return {};
 }
 
-/// Columns that are live under one or the other.
+/// Columns that are live under one or the other, or more.
 LiveColumns unite(LiveColumns a, LiveColumns b) {
+  LiveColumns both;
+  if (a.band && b.band &&
+      a.band->getAttrDictionary() == b.band->getAttrDictionary())
+    both.band = a.band;
   if (a.mask == Mask::None || b.mask == Mask::None)
-    return {};
-  if (a.mask == Mask::Window && b.mask == Mask::Window)
-    return {Mask::Window, std::max(a.window, b.window)};
-  return {Mask::Causal, 0};
+    return both;
+  if (a.mask == Mask::Window && b.mask == Mask::Window) {
+    both.mask = Mask::Window;
+    both.window = std::max(a.window, b.window);
+    return both;
+  }
+  both.mask = Mask::Causal;
+  return both;
 }
 
 LogicalResult checkBuffers(TilesOp op, FloatType element) {
@@ -145,6 +161,8 @@ LogicalResult sort(Operation &op, TileBody &body, bool isYielded) {
     body.products.push_back(&op);
   else if (auto toeplitz = dyn_cast<ToeplitzOp>(op))
     body.toeplitz.push_back(toeplitz);
+  else if (auto band = dyn_cast<BlockBandOp>(op))
+    body.bands.push_back(band);
   else if (isa<ShiftRowsOp, ScaleRowsOp>(op))
     body.rowOps.push_back(&op);
   else if (auto lse = dyn_cast<RowLogSumExpOp>(op)) {
@@ -165,6 +183,17 @@ LogicalResult sort(Operation &op, TileBody &body, bool isYielded) {
 }
 
 } // namespace
+
+SmallVector<std::pair<int64_t, int64_t>>
+mlir::ropegrad::runsOf(BlockBandOp band) {
+  SmallVector<std::pair<int64_t, int64_t>> runs;
+  for (int64_t offset : band.getOffsets())
+    if (!runs.empty() && runs.back().second + 1 == offset)
+      runs.back().second = offset;
+    else
+      runs.push_back({offset, offset});
+  return runs;
+}
 
 bool TileBody::isOnline(Operation *exit) const {
   RowLogSumExpOp lse = logSumExp;

@@ -20,7 +20,12 @@ namespace mlir::ropegrad {
 struct LiveColumns {
   Mask mask = Mask::None;
   int64_t window = 0; ///< under mask window
+  BlockBandOp band;   ///< only blocks of it; null where there is none
 };
+
+/// The offsets of a band as runs of consecutive ones, (least, most) of each,
+/// ascending.
+SmallVector<std::pair<int64_t, int64_t>> runsOf(BlockBandOp band);
 
 /// Lists follow the order of the body; ops that no exit needs are left out.
 struct TileBody {
@@ -28,6 +33,7 @@ struct TileBody {
   MatrixType matrix;
   SmallVector<Operation *> products; ///< logits and outer
   SmallVector<ToeplitzOp> toeplitz;
+  SmallVector<BlockBandOp> bands;
   SmallVector<Operation *> rowOps; ///< shift_rows and scale_rows
   SmallVector<Value> exitMatrices; ///< stored for the exits, each once
   SmallVector<Operation *> exits;  ///< in the order of the outputs

@@ -132,6 +132,14 @@ void TileMatrices::emitGeneralLogits(LogitsOp op, Value to) {
   });
 }
 
+/// Whether every tile that the loops visit has ones of `band` alone.
+bool TileMatrices::isDense(BlockBandOp band) const {
+  BlockBandOp live = body.live.band;
+  int64_t size = static_cast<int64_t>(band.getSize());
+  return live && live->getAttrDictionary() == band->getAttrDictionary() &&
+         size % nest.shape.rows == 0 && size % nest.shape.columns == 0;
+}
+
 /// Whether some element of the tile is masked or beyond the last column; null
 /// where that cannot be.
 Value TileMatrices::emitCut() {
@@ -144,6 +152,8 @@ Value TileMatrices::emitCut() {
     result = result ? Value(arith::OrIOp::create(e.b, e.loc, result, greater))
                     : greater;
   };
+  if (!llvm::all_of(body.bands, [&](BlockBandOp op) { return isDense(op); }))
+    return arith::ConstantIntOp::create(e.b, e.loc, 1, /*width=*/1);
   Value last = e.add(nest.j0, s.columns - 1);
   if (s.hasDeadColumns())
     orGreater(last, e.sub(nest.n(), 1));
@@ -221,43 +231,77 @@ Value TileLanes::logPrefactor(Operation *op) {
   return log;
 }
 
-Value TileLanes::isLive(Operation *op) {
-  const TileShape &s = m.nest.shape;
+/// The numbers of the lanes, as integers of the width of an element.
+static Value laneNumbers(Emitter &e) {
   auto integer = e.b.getIntegerType(e.element.getWidth());
   auto type = VectorType::get({e.lanes}, integer);
   SmallVector<APInt> lanes;
   for (int64_t lane = 0; lane < e.lanes; ++lane)
     lanes.push_back(APInt(integer.getWidth(), lane));
-  Value iota = arith::ConstantOp::create(e.b, e.loc,
-                                         DenseElementsAttr::get(type, lanes));
+  return arith::ConstantOp::create(e.b, e.loc,
+                                   DenseElementsAttr::get(type, lanes));
+}
+
+/// Lane numbers compared with an index, lane by lane.
+static Value compareLanes(Emitter &e, arith::CmpIPredicate predicate,
+                          Value bound) {
+  Value lanes = laneNumbers(e);
+  auto type = cast<VectorType>(lanes.getType());
+  bound = arith::IndexCastOp::create(e.b, e.loc, type.getElementType(), bound);
+  bound = vector::BroadcastOp::create(e.b, e.loc, type, bound);
+  return arith::CmpIOp::create(e.b, e.loc, predicate, lanes, bound);
+}
+
+/// One comparison with either end of each run of offsets.
+Value TileLanes::isInBand(BlockBandOp band) {
+  int64_t size = static_cast<int64_t>(band.getSize());
+  Value block = e.div(e.add(m.nest.i0, inRow), size);
+  Value first = e.add(m.nest.j0, inColumn);
+  // Lanes of columns in block b and later: lane >= b · size - first.
+  auto from = [&](int64_t offset) {
+    return e.sub(e.mul(e.sub(block, offset), size), first);
+  };
   Value live;
-  // Live where lane < bound, or lane > bound.
-  auto require = [&](arith::CmpIPredicate predicate, Value bound) {
-    bound = arith::IndexCastOp::create(e.b, e.loc, integer, bound);
-    bound = vector::BroadcastOp::create(e.b, e.loc, type, bound);
-    Value holds = arith::CmpIOp::create(e.b, e.loc, predicate, iota, bound);
+  for (auto [least, most] : runsOf(band)) {
+    Value in = arith::AndIOp::create(
+        e.b, e.loc, compareLanes(e, arith::CmpIPredicate::sge, from(most)),
+        compareLanes(e, arith::CmpIPredicate::slt, from(least - 1)));
+    live = live ? Value(arith::OrIOp::create(e.b, e.loc, live, in)) : in;
+  }
+  return live;
+}
+
+Value TileLanes::isLive(Operation *op) {
+  const TileShape &s = m.nest.shape;
+  Value live;
+  auto require = [&](Value holds) {
     live = live ? Value(arith::AndIOp::create(e.b, e.loc, live, holds)) : holds;
   };
   Value from = columnMinusRow();
   if (s.hasDeadColumns())
-    require(arith::CmpIPredicate::slt,
-            e.sub(e.sub(m.nest.n(), m.nest.j0), inColumn));
-  auto toeplitz = cast_or_null<ToeplitzOp>(op);
+    require(compareLanes(e, arith::CmpIPredicate::slt,
+                         e.sub(e.sub(m.nest.n(), m.nest.j0), inColumn)));
+  auto toeplitz = dyn_cast_or_null<ToeplitzOp>(op);
   if (toeplitz && toeplitz.getMask() != Mask::None)
-    require(arith::CmpIPredicate::sle, e.sub(e.index(0), from));
+    require(
+        compareLanes(e, arith::CmpIPredicate::sle, e.sub(e.index(0), from)));
   if (toeplitz && toeplitz.getMask() == Mask::Window)
-    require(arith::CmpIPredicate::sgt,
-            e.sub(e.index(-static_cast<int64_t>(*toeplitz.getWindow())), from));
+    require(compareLanes(
+        e, arith::CmpIPredicate::sgt,
+        e.sub(e.index(-static_cast<int64_t>(*toeplitz.getWindow())), from)));
+  auto band = dyn_cast_or_null<BlockBandOp>(op);
+  if (band && !m.isDense(band))
+    require(isInBand(band));
   return live;
 }
 
-Value TileLanes::select(Operation *toeplitz, Value value, double other) {
-  Value live = cut ? isLive(toeplitz) : Value();
+Value TileLanes::select(Operation *mask, Value value, double other) {
+  Value live = cut ? isLive(mask) : Value();
   if (!live)
     return value;
   return arith::SelectOp::create(e.b, e.loc, live, value, constant(other));
 }
 
-Value TileLanes::masked(Operation *toeplitz, Value value) {
-  return select(toeplitz, value, 0.0);
+Value TileLanes::masked(Operation *mask, Value value) {
+  return select(mask, value, 0.0);
 }

@@ -37,6 +37,7 @@ public:
 private:
   friend class TileLanes;
   void emitGeneralLogits(LogitsOp op, Value to);
+  bool isDense(BlockBandOp band) const;
   Value emitCut();
 
   TileNest &nest;
@@ -60,7 +61,7 @@ public:
   Value product(Operation *op) override;
   Value row(Value tall) override { return rows.lookup(tall); }
   Value logPrefactor(Operation *toeplitz) override;
-  Value masked(Operation *toeplitz, Value value) override;
+  Value masked(Operation *mask, Value value) override;
   Value constant(double value) override { return e.splat(value, e.lanes); }
   Value add(Value a, Value b) override { return e.addf(a, b); }
   Value sub(Value a, Value b) override { return e.subf(a, b); }
@@ -68,14 +69,15 @@ public:
   Value fma(Value a, Value b, Value c) override { return e.fma(a, b, c); }
   Value exp(Value x) override { return e.exp(x); }
 
-  /// `value` in live lanes, `other` where the Toeplitz mask (if any) is 0 or
-  /// the column is n or more.
-  Value select(Operation *toeplitz, Value value, double other);
+  /// `value` in live lanes, `other` where the mask (if any) of a Toeplitz
+  /// prefactor or a block band is 0 or the column is n or more.
+  Value select(Operation *mask, Value value, double other);
   Value position() { return m.nest.inTile(inRow, inColumn); }
 
 private:
   Value columnMinusRow();
-  Value isLive(Operation *toeplitz);
+  Value isLive(Operation *mask);
+  Value isInBand(BlockBandOp band);
 
   TileMatrices &m;
   Emitter &e;

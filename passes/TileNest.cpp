@@ -30,13 +30,28 @@ static int64_t chooseSide(int64_t n, int64_t unit) {
   return (even + unit - 1) / unit * unit;
 }
 
-TileShape TileShape::choose(int64_t n, bool isFixed, int64_t lanes) {
+/// A side of both rows and columns that divides `block`, as near to 64 as can
+/// be; 0 if none does.
+static int64_t sideWithin(int64_t block, int64_t lanes) {
+  constexpr int64_t wanted = 64, least = 32, most = 128;
+  int64_t unit = std::max<int64_t>(lanes, 8), best = 0;
+  for (int64_t side = least; side <= most; side += unit)
+    if (block % side == 0 && std::abs(side - wanted) <= std::abs(best - wanted))
+      best = side;
+  return best;
+}
+
+TileShape TileShape::choose(int64_t n, bool isFixed, int64_t lanes,
+                            int64_t block) {
   constexpr int64_t oneTile = 96;
   TileShape shape;
   shape.n = n;
   shape.isFixed = isFixed;
   shape.rows = n <= oneTile ? n : chooseSide(n, 8);
   shape.columns = chooseSide(n, lanes);
+  int64_t side = block > 0 && block < n ? sideWithin(block, lanes) : 0;
+  if (side > 0)
+    shape.rows = shape.columns = side;
   // One vector more than the columns: rows a power of two apart would meet in
   // the same few sets of the first cache.
   shape.pitch = shape.columns + lanes;

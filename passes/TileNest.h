@@ -28,8 +28,11 @@ struct TileShape {
 
   /// About 64×64, so that a tile and the panel it meets share the first cache;
   /// sides between 64 and 128 that divide n where there are any (nothing is
-  /// padded then), otherwise the least padding. Few rows make one tile.
-  static TileShape choose(int64_t n, bool isFixed, int64_t lanes);
+  /// padded then), otherwise the least padding. Few rows make one tile. Where
+  /// only blocks of `block` rows and columns are live (0: all are), sides that
+  /// divide a block, if one of 32 to 128 does.
+  static TileShape choose(int64_t n, bool isFixed, int64_t lanes,
+                          int64_t block = 0);
 
   int64_t paddedRows() const { return (n + rows - 1) / rows * rows; }
   int64_t paddedColumns() const {

@@ -190,6 +190,33 @@ func.func @toeplitz_c1_zero() {
 
 // -----
 
+// block_band C1: size is at least 1
+func.func @block_band_c1() {
+  // expected-error @+1 {{expected size to be at least 1, but got 0}}
+  %0 = ropegrad.block_band {offsets = array<i64: 0>, size = 0 : i64} : () -> !ropegrad.matrix<1x2x8x8xf32>
+  return
+}
+
+// -----
+
+// block_band C2: there is an offset
+func.func @block_band_c2_none() {
+  // expected-error @+1 {{expected at least one offset, but got none}}
+  %0 = ropegrad.block_band {offsets = array<i64>, size = 4 : i64} : () -> !ropegrad.matrix<1x2x8x8xf32>
+  return
+}
+
+// -----
+
+// block_band C2: offsets ascend
+func.func @block_band_c2_order() {
+  // expected-error @+1 {{expected offsets to ascend, but got 1 before 1}}
+  %0 = ropegrad.block_band {offsets = array<i64: 0, 1, 1>, size = 4 : i64} : () -> !ropegrad.matrix<1x2x8x8xf32>
+  return
+}
+
+// -----
+
 // toeplitz C2: one slope or one per head
 func.func @toeplitz_c2_count() {
   // expected-error @+1 {{expected one slope or one per head, but got 3}}

@@ -87,6 +87,9 @@ func.func @matrices(%q: tensor<1x2x8x4xf32>, %k: tensor<1x1x8x4xf32>, %w: tensor
   // CHECK: ropegrad.toeplitz bias(%{{.*}}) {mask = #ropegrad.mask<causal>} : (tensor<2x15xf32>) -> !ropegrad.matrix<1x2x8x8xf32>
   // GENERIC: "ropegrad.toeplitz"
   %tb = ropegrad.toeplitz bias(%bias) {mask = #ropegrad.mask<causal>} : (tensor<2x15xf32>) -> !ropegrad.matrix<1x2x8x8xf32>
+  // CHECK: ropegrad.block_band {offsets = array<i64: -1, 0, 3>, size = 2 : i64} : () -> !ropegrad.matrix<1x2x8x8xf32>
+  // GENERIC: "ropegrad.block_band"
+  %band = ropegrad.block_band {offsets = array<i64: -1, 0, 3>, size = 2 : i64} : () -> !ropegrad.matrix<1x2x8x8xf32>
   // CHECK: ropegrad.hadamard %{{.*}}, %{{.*}} : !ropegrad.matrix<1x2x8x8xf32>
   // GENERIC: "ropegrad.hadamard"
   %H = ropegrad.hadamard %t, %E : !ropegrad.matrix<1x2x8x8xf32>

@@ -110,6 +110,30 @@ func.func @diagonals(%u: memref<3x4x1000x8xf32>, %y: memref<4x1999xf32>) {
   return
 }
 
+// Dead blocks are skipped: a row tile at i0 meets the columns of its own block
+// of 128 rows, four tiles of 64 × 64 a block, and no element is masked.
+// CHECK-LABEL: func.func @band
+// CHECK: scf.for %[[I0:.*]] = %{{.*}} to %c1024{{[_0-9]*}} step %c256
+// CHECK: %[[BLOCK:.*]] = arith.divui %[[I0]], %c128
+// CHECK: arith.muli %[[BLOCK]], %c128
+// CHECK: scf.for %{{.*}} step %c64
+// CHECK-NOT: scf.if
+// CHECK-NOT: arith.select
+// CHECK: func.call @ropegrad_gemm
+// CHECK-NOT: arith.select
+// CHECK: return
+func.func @band(%u: memref<1x1x1024x4xf32>, %y: memref<1x1x1024x4xf32>) {
+  ropegrad.tiles ins(%u : memref<1x1x1024x4xf32>) outs(%y : memref<1x1x1024x4xf32>) {
+  ^bb0(%a: memref<1x1x1024x4xf32>):
+    %A = ropegrad.outer %a, %a : (memref<1x1x1024x4xf32>, memref<1x1x1024x4xf32>) -> !ropegrad.matrix<1x1x1024x1024xf32>
+    %b = ropegrad.block_band {offsets = array<i64: 0>, size = 128 : i64} : () -> !ropegrad.matrix<1x1x1024x1024xf32>
+    %B = ropegrad.hadamard %b, %A : !ropegrad.matrix<1x1x1024x1024xf32>
+    %0 = ropegrad.apply %B, %a : (!ropegrad.matrix<1x1x1024x1024xf32>, memref<1x1x1024x4xf32>) -> memref<1x1x1024x4xf32>
+    ropegrad.yield %0 : memref<1x1x1024x4xf32>
+  }
+  return
+}
+
 // The microkernel keeps its sums in registers over k.
 // CHECK: func.func private @[[LOGITS]]({{.*}}passthrough = ["noinline"]
 // CHECK: scf.for {{.*}} iter_args
