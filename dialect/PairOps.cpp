@@ -9,7 +9,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "dialect/StructuredVerify.h"
+#include "dialect/StructuredChecks.h"
 
 using namespace mlir;
 using namespace mlir::ropegrad;

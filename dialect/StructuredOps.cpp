@@ -8,7 +8,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "dialect/StructuredVerify.h"
+#include "dialect/StructuredChecks.h"
 
 #include "mlir/IR/TypeUtilities.h"
 
@@ -219,7 +219,8 @@ LogicalResult GuardOp::verify() {
     return emitOpError("expected limit and scale to be positive and finite, "
                        "but got ")
            << getLimitAttr() << " and " << getScaleAttr();
-  if (failed(expectCounts(*this, 0, 3)) || failed(expectTied(*this)) ||
+  if (failed(expectCounts(*this, getSupport() ? 1 : 0, 3)) ||
+      failed(expectTied(*this)) ||
       failed(expectRank(*this, getOuts()[1], "q", 4)) ||
       failed(expectRank(*this, getOuts()[2], "k", 4)))
     return failure();
@@ -229,6 +230,12 @@ LogicalResult GuardOp::verify() {
            << q[1] << ", but got " << k[1];
   if (failed(expectShape(*this, getOuts()[2], "k", {q[0], k[1], q[2], q[3]})))
     return failure();
+  if (getSupport()) {
+    auto entries = static_cast<int64_t>(getSupport()->size() / 2);
+    if (failed(expectSupport(*this, *getSupport(), q[3])) ||
+        failed(expectShape(*this, getIns()[0], "W", {2 * q[2] - 1, entries})))
+      return failure();
+  }
   return expectShape(*this, getOuts()[0], "radius", {});
 }
 

@@ -93,14 +93,22 @@ def RopeGrad_GuardOp : RopeGrad_MapOp<"guard"> {
     otherwise the function returns status 1 at once and computes nothing else
     (a polynomial is trusted only where its error is proved).
 
-    (C1) no inputs; outputs are radius (rank 0), q (B, H, n, d), k (B, H', n, d).
+    With an input W, (2n−1, s), and its `support`, the radius is the smaller of
+    scale · max ‖q_i‖ · max ‖k_j‖ · max_t ω_t, where ω_t ≥ ‖W_t‖₂ is the smaller of
+    the Frobenius norm and the geometric mean of the largest sums of absolute
+    values by row and by column, and
+    scale · Σ_c max_i abs(q_i[a_c]) · max_t abs(W_t[σ_c]) · max_j abs(k_j[b_c]).
+
+    (C1) no inputs, or W exactly with `support`; outputs are radius (rank 0),
+    q (B, H, n, d), k (B, H', n, d).
 
     ```mlir
     %r, %q2, %k2 = ropegrad.guard outs(%e, %q, %k : tensor<f32>, tensor<1x2x64x4xf32>, tensor<1x2x64x4xf32>) {limit = 0.5 : f64, scale = 0.25 : f64} -> tensor<f32>, tensor<1x2x64x4xf32>, tensor<1x2x64x4xf32>
     ```
   }];
   let arguments = (ins Variadic<RopeGrad_Tall>:$ins, Variadic<RopeGrad_Tall>:$outs,
-                       F64Attr:$limit, F64Attr:$scale);
+                       F64Attr:$limit, F64Attr:$scale,
+                       OptionalAttr<DenseI64ArrayAttr>:$support);
 }
 
 def RopeGrad_RequirePositiveOp : RopeGrad_MapOp<"require_positive"> {

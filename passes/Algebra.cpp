@@ -103,6 +103,12 @@ Value Algebra::elementwise(ValueRange ins,
                  type.getRank(), 0, body);
 }
 
+Value Algebra::add(Value x, Value y) {
+  return elementwise({x, y}, [&](OpBuilder &inner, ValueRange args) {
+    return arith::AddFOp::create(inner, loc, args[0], args[1]);
+  });
+}
+
 Value Algebra::subtract(Value x, Value y) {
   return elementwise({x, y}, [&](OpBuilder &inner, ValueRange args) {
     return arith::SubFOp::create(inner, loc, args[0], args[1]);

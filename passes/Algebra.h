@@ -35,6 +35,8 @@ public:
   Value asTall(Value matrix);
   Value asMatrix(Value tall);
 
+  /// Elementwise x + y.
+  Value add(Value x, Value y);
   /// Elementwise x − y.
   Value subtract(Value x, Value y);
   /// Elementwise x · y.

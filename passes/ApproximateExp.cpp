@@ -166,8 +166,10 @@ private:
     auto guarded = GuardOp::create(
         b, logits.getLoc(),
         TypeRange{scalar, logits.getQ().getType(), logits.getK().getType()},
-        ValueRange{}, ValueRange{empty, logits.getQ(), logits.getK()},
-        b.getF64FloatAttr(radius), logits.getScaleAttr());
+        logits.getW() ? ValueRange{logits.getW()} : ValueRange{},
+        ValueRange{empty, logits.getQ(), logits.getK()},
+        b.getF64FloatAttr(radius), logits.getScaleAttr(),
+        logits.getSupportAttr());
     Value q = logits.getQ(), k = logits.getK();
     auto after = [&](OpOperand &use) {
       return use.getOwner() != guarded &&

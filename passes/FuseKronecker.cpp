@@ -10,6 +10,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Algebra.h"
+#include "passes/FuseFourier.h"
 #include "passes/Monomials.h"
 #include "passes/RowScaling.h"
 #include "passes/Similarity.h"
@@ -389,6 +390,7 @@ struct FuseKroneckerPass : impl::FuseKroneckerBase<FuseKroneckerPass> {
     exits.add<ApplyFeatures, RowSumFeatures, ApplyTransposedFeatures,
               ReverseFeatures, ReverseTransposedFeatures,
               KroneckerGradientFeatures>(context);
+    populateFourierPatterns(exits);
     RewritePatternSet sharing(context);
     sharing.add<ShareAccumulate>(context);
     for (RewritePatternSet *set : {&normal, &joining, &exits, &sharing}) {

@@ -9,7 +9,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "passes/RowLowerings.h"
+#include "passes/GuardPosition.h"
 
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 
@@ -289,12 +289,20 @@ LogicalResult mlir::ropegrad::lowerGuard(Emitter &e, GuardOp op) {
   Value chunks = k->space.chunks(e);
   Value heads = e.mul(k->space.batch, k->space.heads);
   Value group = e.mul(chunks, q->space.heads / k->space.heads);
+  std::optional<PositionBound> position;
+  if (op.getSupport()) {
+    position.emplace(e, op, q->space, k->space);
+    position->measure();
+  }
   Value largest =
       e.loop(e.index(0), heads, 1, constant(e, 0),
              [&](Value head, ValueRange state) -> SmallVector<Value> {
                Value queries = maxNorm(e, q->norms, e.mul(head, group), group);
                Value keys = maxNorm(e, k->norms, e.mul(head, chunks), chunks);
-               return {maximum(e, state[0], e.mulf(queries, keys))};
+               Value bound = e.mulf(queries, keys);
+               if (position)
+                 bound = position->of(head, bound);
+               return {maximum(e, state[0], bound)};
              })
           .front();
   double scale = std::abs(op.getScale().convertToDouble());

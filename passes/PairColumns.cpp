@@ -15,6 +15,7 @@
 #include "passes/Monomials.h"
 
 #include <cstring>
+#include <numeric>
 
 using namespace mlir;
 using namespace mlir::ropegrad;
@@ -24,22 +25,18 @@ using ::ropegrad::Monomials;
 // Polynomials
 //===----------------------------------------------------------------------===//
 
-SmallVector<int64_t> PairPolynomial::monomials(bool right) const {
+std::vector<int64_t> PairPolynomial::monomials(bool right) const {
   if (pairs)
-    return SmallVector<int64_t>(right ? pairs->right : pairs->left);
-  SmallVector<int64_t> all;
-  for (int64_t i = 0; i < Monomials(d, degree()).size(); ++i)
-    all.push_back(i);
+    return right ? pairs->right : pairs->left;
+  std::vector<int64_t> all(Monomials(d, degree()).size());
+  std::iota(all.begin(), all.end(), 0);
   return all;
 }
 
-SmallVector<double> PairPolynomial::weights(bool right) const {
+std::vector<double> PairPolynomial::weights(bool right) const {
   if (pairs)
-    return SmallVector<double>((right ? pairs->right : pairs->left).size(),
-                               1.0);
-  return SmallVector<double>(
-      Monomials(d, degree())
-          .weights({coefficients.begin(), coefficients.end()}, scale));
+    return std::vector<double>(monomials(right).size(), 1.0);
+  return Monomials(d, degree()).weights(coefficients, scale);
 }
 
 //===----------------------------------------------------------------------===//
@@ -99,12 +96,12 @@ PairColumns::PairColumns(Emitter &e, Operation *anchor,
       anchor(anchor), fourier(fourier), d(polynomial.d),
       degree(polynomial.degree()),
       factorsEach(std::max<int64_t>(polynomial.degree(), 1)) {
-  SmallVector<int64_t> monomials = polynomial.monomials(right);
+  std::vector<int64_t> monomials = polynomial.monomials(right);
   std::vector<int64_t> all =
       ::ropegrad::monomialFactors(d, static_cast<unsigned>(degree));
-  lanes.monomials = monomials.size();
+  lanes.monomials = static_cast<int64_t>(monomials.size());
   for (int64_t monomial : monomials)
-    factorTable.append(all.begin() + monomial * factorsEach,
+    factorTable.insert(factorTable.end(), all.begin() + monomial * factorsEach,
                        all.begin() + (monomial + 1) * factorsEach);
   weightTable = polynomial.weights(right);
   factorTable.resize(lanes.monomialsAsked() * factorsEach, 0);
@@ -283,6 +280,43 @@ void PairColumns::reverse(Slice block, Value first, Value tiles, Slice x,
       e.kernel(anchor, name("reverse"), {b, i, i, i, b, i, b, i, b, i}, body);
   e.call(kernel, {block.buffer, block.offset, first, tiles, x.buffer, x.offset,
                   u.buffer, u.offset, dx.buffer, dx.offset});
+}
+
+void PairColumns::unpack(Slice blocks, Value tile, Slice columns) {
+  auto body = [&](Emitter &, ValueRange a) {
+    e.loop(0, lanes.blocks(), 1, [&](Value number) {
+      Value at = e.add(a[1], e.mul(number, blockSize(e, fourier)));
+      Value to = e.add(a[4], e.mul(number, 2 * e.lanes * e.lanes));
+      for (int64_t part : {0, 1})
+        for (auto [lane, column] :
+             llvm::enumerate(loadTile(a[0], at, a[2], part)))
+          e.store(column, a[3], e.add(to, (2 * lane + part) * e.lanes));
+    });
+  };
+  Type b = e.bufferType(), i = e.b.getIndexType();
+  auto kernel = e.kernel(anchor, name("unpack"), {b, i, i, b, i}, body);
+  e.call(kernel,
+         {blocks.buffer, blocks.offset, tile, columns.buffer, columns.offset});
+}
+
+void PairColumns::pack(Slice columns, Value tile, Slice blocks) {
+  auto body = [&](Emitter &, ValueRange a) {
+    e.loop(0, lanes.blocks(), 1, [&](Value number) {
+      Value at = e.add(a[4], e.mul(number, blockSize(e, fourier)));
+      Value from = e.add(a[1], e.mul(number, 2 * e.lanes * e.lanes));
+      for (int64_t part : {0, 1}) {
+        SmallVector<Value> all;
+        for (int64_t lane = 0; lane < e.lanes; ++lane)
+          all.push_back(
+              e.load(a[0], e.add(from, (2 * lane + part) * e.lanes), e.lanes));
+        storeTile(all, a[3], at, a[2], part);
+      }
+    });
+  };
+  Type b = e.bufferType(), i = e.b.getIndexType();
+  auto kernel = e.kernel(anchor, name("pack"), {b, i, i, b, i}, body);
+  e.call(kernel,
+         {columns.buffer, columns.offset, tile, blocks.buffer, blocks.offset});
 }
 
 void PairColumns::clear(Slice block, Value from, Value to) {

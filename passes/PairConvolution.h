@@ -22,25 +22,23 @@ inline ArrayRef<int64_t> bufferShape(Value value) {
 
 /// The polynomial that an op of the route states.
 template <typename OpTy> PairPolynomial polynomialOf(OpTy op, int64_t d) {
-  PairPolynomial result{d, SmallVector<double>(op.getCoefficients()),
-                        op.getScale().convertToDouble(), std::nullopt};
+  ArrayRef<double> p = op.getCoefficients();
+  PairPolynomial result{
+      d, {p.begin(), p.end()}, op.getScale().convertToDouble(), {}};
   if (!op.getSupport())
     return result;
   std::vector<std::pair<int64_t, int64_t>> support;
   ArrayRef<int64_t> flat = *op.getSupport();
   for (size_t i = 0; i < flat.size(); i += 2)
     support.emplace_back(flat[i], flat[i + 1]);
-  result.pairs.emplace(d, support,
-                       std::vector<double>(result.coefficients.begin(),
-                                           result.coefficients.end()),
-                       result.scale);
+  result.pairs.emplace(d, support, result.coefficients, result.scale);
   return result;
 }
 
 /// How the matrix of an op is cut.
 template <typename OpTy> ToeplitzBlocks blocksOf(OpTy op, int64_t n) {
   return {n, static_cast<::ropegrad::Mask>(op.getMask()),
-          op.getWindow().value_or(0)};
+          static_cast<int64_t>(op.getWindow().value_or(0))};
 }
 
 /// The pairs of `table` (heads, P, ...) are those of the polynomial.

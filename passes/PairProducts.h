@@ -28,7 +28,7 @@ using ::ropegrad::ToeplitzLevel;
 /// What the ops of the route say about their polynomial.
 struct PairPolynomial {
   int64_t d;
-  SmallVector<double> coefficients;
+  std::vector<double> coefficients;
   double scale;
   std::optional<Pairs> pairs; ///< with a support only
 
@@ -37,8 +37,8 @@ struct PairPolynomial {
   }
   /// Numbers of the monomials of one side, and what their products with rows
   /// are multiplied by: c_μ without pairs, 1 with them.
-  SmallVector<int64_t> monomials(bool right) const;
-  SmallVector<double> weights(bool right) const;
+  std::vector<int64_t> monomials(bool right) const;
+  std::vector<double> weights(bool right) const;
 };
 
 /// The rows of a (B, H, n, w) buffer as panels, `before` constant columns in
@@ -104,6 +104,10 @@ public:
   /// d + 2 columns of which the first and the last are rubbish.
   void reverse(Slice block, Value first, Value tiles, Slice x, Slice u,
                Slice dx);
+  /// Between all blocks, which follow one another, and their lanes for one tile
+  /// of elements: elements in lanes, real parts, imaginary parts, lane by lane.
+  void unpack(Slice blocks, Value tile, Slice columns);
+  void pack(Slice columns, Value tile, Slice blocks);
   /// Zeroes elements [from, to) of a block.
   void clear(Slice block, Value from, Value to);
 
@@ -128,8 +132,8 @@ private:
   Fourier fourier;
   int64_t d, degree, factorsEach;
   std::string side;
-  SmallVector<int64_t> factorTable;
-  SmallVector<double> weightTable;
+  std::vector<int64_t> factorTable;
+  std::vector<double> weightTable;
 };
 
 /// dx[f] += s · the product of all factors but f, for every factor: vectors at

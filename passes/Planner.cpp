@@ -10,6 +10,7 @@
 
 #include "passes/Planner.h"
 #include "dialect/Format.h"
+#include "passes/PlanFourier.h"
 #include "passes/Polynomial.h"
 
 #include <algorithm>
@@ -26,9 +27,9 @@ bool hasAlibi(const Problem &p) {
 /// route that would handle it.
 std::vector<std::string> obstaclesToFeatures(const Problem &p) {
   std::vector<std::string> obstacles;
-  auto needs = [&](const std::string &what, const char *route) {
+  auto needs = [&](const std::string &what, const std::string &route) {
     obstacles.push_back(what + " needs route " + route +
-                        ", which is not supported yet");
+                        (route == "fft" ? "" : ", which is not supported yet"));
   };
   if (p.position == Position::General)
     needs("position general", "fft");
@@ -103,8 +104,11 @@ void adopt(Plan &plan, const Problem &p, PolynomialChoice polynomial,
   }
   plan.degree = polynomial.degree;
   plan.features = polynomial.features;
-  plan.flops = CostModel::featuresFlops(p, *polynomial.degree);
-  plan.bytes = CostModel::featuresBytes(p, *polynomial.degree);
+  bool byTransforms = chosen.route == Route::FFT;
+  plan.flops = byTransforms ? fourierFlops(p, *polynomial.degree)
+                            : CostModel::featuresFlops(p, *polynomial.degree);
+  plan.bytes = byTransforms ? fourierBytes(p, *polynomial.degree)
+                            : CostModel::featuresBytes(p, *polynomial.degree);
   if (polynomial.approximation)
     plan.radius = polynomial.approximation->radius;
   plan.approximation = std::move(polynomial.approximation);
@@ -121,7 +125,7 @@ PlanResult makePlan(const Problem &problem, int64_t threads,
   plan.alternatives = {judgeExact(problem, model, threads),
                        judgeFeatures(problem, polynomial, model, threads),
                        judgeLater(Route::Scan, polynomial),
-                       judgeLater(Route::FFT, polynomial)};
+                       judgeFourier(problem, polynomial, model, threads)};
   const Alternative *chosen = nullptr;
   for (const Alternative &each : plan.alternatives) {
     if (problem.route == each.route && !each.admissible)

@@ -11,6 +11,7 @@
 #include "passes/ToeplitzBlocks.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace ropegrad {
 
@@ -20,7 +21,10 @@ static int64_t wholeTiles(int64_t rows) {
 
 void ToeplitzBlocks::addLevel(int64_t rows, int64_t distance, int64_t first,
                               int64_t step, int64_t length) {
-  ToeplitzLevel level{rows, distance, first, step, planFourier(length), size};
+  Fourier fourier = planFourier(length);
+  while (fourier.length % kTileRows != 0)
+    fourier = planFourier(fourier.length + 1);
+  ToeplitzLevel level{rows, distance, first, step, std::move(fourier), size};
   size += 2 * level.fourier.length;
   levels.push_back(std::move(level));
 }
@@ -28,7 +32,8 @@ void ToeplitzBlocks::addLevel(int64_t rows, int64_t distance, int64_t first,
 ToeplitzBlocks::ToeplitzBlocks(int64_t n, Mask mask, int64_t window) {
   if (mask == Mask::None) {
     int64_t rows = wholeTiles(n);
-    return addLevel(rows, 0, 0, rows, std::max(2 * n - 1, rows));
+    addLevel(rows, 0, 0, 1, std::max(2 * n - 1, rows));
+    return;
   }
   // Blocks on the diagonal are cheaper element by element up to about this
   // size: a transform takes some 5 log2(2 band) operations a row and column.

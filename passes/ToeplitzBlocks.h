@@ -45,7 +45,8 @@ private:
   int64_t size = 0;
 };
 
-/// Rows of a block come in whole multiples of this.
+/// Rows of a block and frequencies of a transform come in whole multiples of
+/// this, as many as a vector may have lanes.
 constexpr int64_t kTileRows = 16;
 
 } // namespace ropegrad

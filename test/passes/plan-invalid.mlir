@@ -50,7 +50,7 @@ func.func @scan(%q: tensor<1x1x64x4xf32>) -> tensor<1x1x64x4xf32> {
 // -----
 
 func.func @fft(%q: tensor<1x1x64x4xf32>) -> tensor<1x1x64x4xf32> {
-  // expected-error @+1 {{expected an admissible route, but got fft: route fft is not supported yet}}
+  // expected-error @+1 {{expected an admissible route, but got fft: weights depend on no distance, so that route features needs no transform; no bound or radius, and no tolerance or degree is given, so no polynomial can be proved}}
   %0 = ropegrad.attention(%q, %q, %q) {route = #ropegrad.route<fft>, scale = 0.25 : f64} : (tensor<1x1x64x4xf32>, tensor<1x1x64x4xf32>, tensor<1x1x64x4xf32>) -> tensor<1x1x64x4xf32>
   return %0 : tensor<1x1x64x4xf32>
 }

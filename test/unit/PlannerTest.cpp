@@ -155,11 +155,9 @@ TEST(Planner, ForcedRoutesAreNeverReplaced) {
 }
 
 TEST(Planner, LaterRoutesAreNamed) {
-  for (Route route : {Route::Scan, Route::FFT})
-    EXPECT_EQ(errorOf(forced(problem(64, 8, 0.5, 1e-3), route)),
-              std::string("expected an admissible route, but got ") +
-                  toString(route) + ": route " + toString(route) +
-                  " is not supported yet");
+  EXPECT_EQ(errorOf(forced(problem(64, 8, 0.5, 1e-3), Route::Scan)),
+            "expected an admissible route, but got scan: route scan is not "
+            "supported yet");
 }
 
 TEST(Planner, FeaturesNeedAFactoringWeight) {
@@ -170,17 +168,50 @@ TEST(Planner, FeaturesNeedAFactoringWeight) {
   p.mask = Mask::None;
   p.alibi = {0.5};
   EXPECT_EQ(reasonAgainstFeatures(p),
-            "alibi without a mask needs route fft, which is not supported yet");
+            "alibi without a mask needs route fft");
   p.alibi = {0.0}; // no alibi at all
   EXPECT_EQ(planOf(p).route, Route::Features);
   p.learnedBias = true;
   EXPECT_EQ(reasonAgainstFeatures(p),
-            "a learned bias needs route fft, which is not supported yet");
+            "a learned bias needs route fft");
   p.learnedBias = false;
   p.position = Position::General;
   p.support = {{0, 0}};
   EXPECT_EQ(reasonAgainstFeatures(p),
-            "position general needs route fft, which is not supported yet");
+            "position general needs route fft");
+}
+
+TEST(Planner, TransformsServeFunctionsOfTheDistance) {
+  Problem p = forced(problem(16384, 8, 0.5, 1e-3), Route::FFT);
+  EXPECT_EQ(errorOf(p), "expected an admissible route, but got fft: weights "
+                        "depend on no distance, so that route features needs "
+                        "no transform");
+  p.learnedBias = true;
+  EXPECT_EQ(planOf(p).route, Route::FFT);
+  EXPECT_EQ(planOf(p).features, 495);
+  for (Mask mask : {Mask::None, Mask::Causal, Mask::Window}) {
+    p.mask = mask;
+    p.window = mask == Mask::Window ? 100 : 0;
+    EXPECT_EQ(planOf(p).route, Route::FFT);
+    EXPECT_GT(planOf(p).flops, 0);
+  }
+  p = forced(problem(64, 4, 0.5, 1e-3), Route::FFT);
+  p.position = Position::General;
+  p.support = {{0, 0}, {0, 1}, {1, 0}, {1, 1}};
+  EXPECT_EQ(planOf(p).route, Route::FFT);
+  p.wrt = {"X"};
+  EXPECT_EQ(errorOf(p), "expected an admissible route, but got fft: the "
+                        "gradient with respect to X is not supported on route "
+                        "fft yet");
+}
+
+TEST(Planner, ManyExponentsAreRefused) {
+  Problem p = forced(problem(64, 8, 0.5, 1e-5), Route::FFT);
+  p.position = Position::General;
+  for (int64_t a = 0; a < 8; ++a)
+    for (int64_t b = 0; b < 8; ++b)
+      p.support.emplace_back(a, b);
+  EXPECT_NE(errorOf(p).find("exponents, more than 65536"), std::string::npos);
 }
 
 TEST(Planner, DegreeByRequest) {

@@ -1,4 +1,4 @@
-//===- StructuredVerify.h - What structured ops check ----------*- C++ -*-===//
+//===- StructuredChecks.h - What structured ops check ----------*- C++ -*-===//
 //
 // Part of RopeGrad, under the Apache License v2.0.
 //
@@ -9,8 +9,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef ROPEGRAD_DIALECT_STRUCTUREDVERIFY_H
-#define ROPEGRAD_DIALECT_STRUCTUREDVERIFY_H
+#ifndef ROPEGRAD_DIALECT_STRUCTUREDCHECKS_H
+#define ROPEGRAD_DIALECT_STRUCTUREDCHECKS_H
 
 #include "dialect/RopeGrad.h"
 
@@ -37,4 +37,4 @@ void addEffects(
 
 } // namespace mlir::ropegrad
 
-#endif // ROPEGRAD_DIALECT_STRUCTUREDVERIFY_H
+#endif // ROPEGRAD_DIALECT_STRUCTUREDCHECKS_H
