@@ -78,7 +78,7 @@ struct Model : DstBufferizableOpInterfaceExternalModel<Model<OpTy>, OpTy> {
   bool bufferizesToMemoryWrite(Operation *op, OpOperand &operand,
                                const AnalysisState &) const {
     auto dps = cast<DestinationStyleOpInterface>(op);
-    bool isRadius = isa<GuardOp>(op) && operand.getOperandNumber() == 0;
+    bool isRadius = isa<GuardOp>(op) && dps.getDpsInitOperand(0) == &operand;
     return dps.isDpsInit(&operand) && (!handsOn(op) || isRadius);
   }
 
