@@ -34,11 +34,6 @@ std::pair<double, double> unitRoot(int64_t k, int64_t n) {
           static_cast<double>(std::sin(angle))};
 }
 
-/// Elements `stride` floats apart.
-struct Elements {
-  Value buffer, at, stride;
-};
-
 /// What a butterfly multiplies by, beside what is in the transform itself.
 enum class Factors {
   None,
@@ -46,38 +41,46 @@ enum class Factors {
   Column     ///< those between columns and rows, in planes of re and im
 };
 
-/// One pass over a row or column in butterflies of `radix`.
+/// One pass over a row or column of `length` elements in butterflies of
+/// `radix`, whose inputs are span / radix elements apart. All sizes are
+/// constants of its kernel: addresses are, but for one register, too.
 struct Pass {
   int64_t radix;
   bool inverse;
   int64_t touched; ///< leading inputs (forward) or outputs (inverse) of each
                    ///< butterfly; the others are zero or not wanted
   Factors factors;
+  int64_t length, span;
   bool spectrum = false; ///< there and back, times a spectrum in between
   bool ahead = false;    ///< inputs of the next column are fetched as well
+  /// Floats from element to element of what is read and what is written.
+  int64_t fromStride = 0, toStride = 0;
+  bool inPlace = true;
 
+  int64_t quotient() const { return span / radix; }
+  bool hasOperand() const { return spectrum || factors == Factors::Column; }
   std::string name() const {
-    std::string text = (spectrum  ? "spectrum"
-                        : inverse ? "inverse"
-                                  : "forward") +
-                       std::to_string(radix);
+    std::string text = spectrum ? "spectrum" : inverse ? "inverse" : "forward";
+    text += std::to_string(radix);
     if (touched < radix)
       text += "of" + std::to_string(touched);
-    if (ahead)
-      text += "a";
-    return text + (factors == Factors::Butterfly ? "t"
-                   : factors == Factors::Column  ? "c"
-                                                 : "");
+    text += ahead ? "a" : "";
+    text += factors == Factors::Butterfly ? "t"
+            : factors == Factors::Column  ? "c"
+                                          : "";
+    text += "_" + std::to_string(length) + "by" + std::to_string(span);
+    if (!inPlace || ahead)
+      text +=
+          "_" + std::to_string(fromStride) + "to" + std::to_string(toStride);
+    return text;
   }
 };
 
-/// The passes of a row or column, and where the table of each starts.
+/// The passes of a row or column, those of a forward transform in their order.
 struct Passes {
   std::vector<int64_t> radices;
   int64_t length = 1;
-  std::vector<int64_t> spans;  ///< elements that a butterfly's inputs spread on
-  std::vector<int64_t> tables; ///< in pairs
-  std::vector<double> factors;
+  std::vector<int64_t> spans;
 
   explicit Passes(const std::vector<int64_t> &radices) : radices(radices) {
     for (int64_t radix : radices)
@@ -85,16 +88,17 @@ struct Passes {
     int64_t span = length;
     for (int64_t radix : radices) {
       spans.push_back(span);
-      tables.push_back(static_cast<int64_t>(factors.size()));
-      for (int64_t j = 0; j < span / radix && span > radix; ++j)
-        for (int64_t k = 1; k < radix; ++k) {
-          auto [re, im] = unitRoot(j * k, span);
-          factors.insert(factors.end(), {re, im});
-        }
       span /= radix;
     }
   }
   size_t count() const { return radices.size(); }
+  /// A pass that touches everything.
+  Pass pass(size_t number, bool inverse, Factors innermost) const {
+    bool last = number + 1 == count();
+    return {radices[number], inverse,
+            radices[number], last ? innermost : Factors::Butterfly,
+            length,          spans[number]};
+  }
 };
 
 /// Emits the transforms of one length.
@@ -117,22 +121,19 @@ private:
   func::FuncOp pass(const Pass &pass);
   void emitPass(const Pass &pass, ValueRange arguments);
   void emitButterfly(const Pass &pass, ValueRange arguments, Value first,
-                     Value quotient, Value table);
-  Complex loadElement(const Elements &from, Value i);
-  void storeElement(Complex x, const Elements &to, Value i);
+                     Value j, Value table);
+  Complex loadElement(Slice from);
+  void storeElement(Complex x, Slice to);
   Complex twiddle(Complex x, Value table, Value re, Value im, bool conjugate);
-  void fetchAhead(const Elements &column, Value i);
-
-  void callPass(const Pass &pass, const Passes &passes, size_t number,
-                const Elements &from, const Elements &to, Value table,
-                Value tableAt);
-  Value butterflyTable(const Passes &passes);
-  int64_t touchedInputs(const Passes &passes, int64_t touched, int64_t unit);
+  void fetchAhead(Slice element);
+  void callPass(const Pass &pass, Slice from, Slice to, Slice operand);
+  Value butterflyTable(const Pass &pass);
+  int64_t touchedInputs(const Passes &passes, int64_t touched);
 
   /// Transforms of one row in place: the touched part is of the whole block
   /// where there are no columns.
-  void emitRowForward(Slice row, int64_t filled, size_t count);
-  void emitRowInverse(Slice row, int64_t wanted, size_t count);
+  void emitRow(Slice row, bool inverse, int64_t touched,
+               ArrayRef<size_t> numbers);
   void emitRowConvolve(Slice row, Slice spectrum, int64_t filled,
                        int64_t wanted);
   func::FuncOp columnKernel(bool inverse, int64_t touched);
@@ -164,17 +165,14 @@ int64_t planeSize(const Emitter &e, const Fourier &f) {
 // One pass
 //===----------------------------------------------------------------------===//
 
-Complex Transform::loadElement(const Elements &from, Value i) {
-  Value at = e.add(from.at, e.mul(i, from.stride));
-  return {{e.load(from.buffer, at, e.lanes)},
-          {e.load(from.buffer, e.add(at, e.lanes), e.lanes)}};
+Complex Transform::loadElement(Slice from) {
+  return {{e.load(from, e.lanes)}, {e.load(e.advance(from, e.lanes), e.lanes)}};
 }
 
-void Transform::storeElement(Complex x, const Elements &to, Value i) {
+void Transform::storeElement(Complex x, Slice to) {
   ComplexEmitter c(e);
-  Value at = e.add(to.at, e.mul(i, to.stride));
-  e.store(c.materialize(x.re), to.buffer, at);
-  e.store(c.materialize(x.im), to.buffer, e.add(at, e.lanes));
+  e.store(c.materialize(x.re), to);
+  e.store(c.materialize(x.im), e.advance(to, e.lanes));
 }
 
 Complex Transform::twiddle(Complex x, Value table, Value re, Value im,
@@ -186,160 +184,148 @@ Complex Transform::twiddle(Complex x, Value table, Value re, Value im,
 
 /// Fetches the neighbour of an element in the next column: rows are too far
 /// apart for the processor to foresee it. What is not read is written later.
-void Transform::fetchAhead(const Elements &column, Value i) {
+void Transform::fetchAhead(Slice element) {
   constexpr int64_t kCacheLine = 64;
   int64_t line = kCacheLine * 8 / e.element.getWidth();
-  Value next = e.add(e.add(column.at, e.mul(i, column.stride)), elementSize(e));
   for (int64_t at = 0; at < elementSize(e); at += line)
-    memref::PrefetchOp::create(e.b, e.loc, column.buffer, e.add(next, at),
-                               /*isWrite=*/true, /*localityHint=*/3,
-                               /*isDataCache=*/true);
+    memref::PrefetchOp::create(e.b, e.loc, element.buffer,
+                               e.add(element.offset, elementSize(e) + at),
+                               /*isWrite=*/true,
+                               /*localityHint=*/3, /*isDataCache=*/true);
 }
 
-/// Arguments of a pass: (from, at, stride, to, at, stride, blocks, quotient,
-/// table, at), its butterflies taking inputs `quotient` elements apart.
+/// The butterfly whose input i is element first + i · quotient. Arguments of a
+/// pass: what it reads and where, what it writes and where (not in place), what
+/// it multiplies by and where (spectrum, factors of a column).
 void Transform::emitButterfly(const Pass &pass, ValueRange a, Value first,
-                              Value quotient, Value table) {
-  Elements from{a[0], a[1], a[2]}, to{a[3], a[4], a[5]};
+                              Value j, Value table) {
   ComplexEmitter c(e);
-  auto element = [&](int64_t i) { return e.add(first, e.mul(quotient, i)); };
-  auto factor = [&](Complex x, int64_t i, bool conjugate) {
+  Slice from{a[0], e.add(a[1], e.mul(first, pass.fromStride))};
+  Slice to = pass.inPlace
+                 ? from
+                 : Slice{a[2], e.add(a[3], e.mul(first, pass.toStride))};
+  auto place = [&](Slice base, int64_t i, int64_t stride) {
+    return e.advance(base, i * pass.quotient() * stride);
+  };
+  auto factor = [&](Complex x, int64_t i) {
     if (pass.factors == Factors::Butterfly && i > 0) {
-      Value at = e.add(table, kPair * (i - 1));
-      return twiddle(x, a[8], at, e.add(at, 1), conjugate);
+      Value at = e.add(e.mul(j, kPair * (pass.radix - 1)), kPair * (i - 1));
+      return twiddle(x, table, at, e.add(at, 1), pass.inverse);
     }
-    if (pass.factors == Factors::Column || pass.spectrum) {
-      // The spectrum in pairs, column factors in planes.
-      Value re = e.add(a[9], e.mul(element(i), pass.spectrum ? kPair : 1));
-      Value im = e.add(re, pass.spectrum ? 1 : planeSize(e, f));
-      return twiddle(x, a[8], re, im, conjugate);
-    }
-    return x;
+    if (!pass.hasOperand())
+      return x;
+    // The spectrum in pairs, column factors in planes.
+    int64_t step = pass.spectrum ? kPair : 1;
+    Value re =
+        e.add(e.add(a.back(), e.mul(first, step)), i * pass.quotient() * step);
+    Value im = e.add(re, pass.spectrum ? 1 : planeSize(e, f));
+    return twiddle(x, a.drop_back().back(), re, im, pass.inverse);
   };
   SmallVector<Complex> x(pass.radix);
   for (int64_t i = 0; i < pass.radix; ++i)
     if (pass.inverse || i < pass.touched)
-      x[i] = loadElement(from, element(i));
-  if (pass.inverse)
-    for (int64_t i = 0; i < pass.radix; ++i)
-      x[i] = factor(x[i], i, /*conjugate=*/true);
+      x[i] = loadElement(place(from, i, pass.fromStride));
   if (pass.ahead)
     for (int64_t i = 0; i < pass.radix; ++i)
-      fetchAhead(from, element(i));
+      fetchAhead(place(from, i, pass.fromStride));
+  if (pass.inverse)
+    for (int64_t i = 0; i < pass.radix; ++i)
+      x[i] = factor(x[i], i);
   x = c.transform(x, pass.inverse);
   if (!pass.inverse)
     for (int64_t i = 0; i < pass.radix; ++i)
-      x[i] = factor(x[i], i, /*conjugate=*/false);
+      x[i] = factor(x[i], i);
   if (pass.spectrum)
     x = c.transform(x, /*inverse=*/true);
   int64_t stored = pass.inverse ? pass.touched : pass.radix;
   for (int64_t i = 0; i < stored; ++i)
-    storeElement(x[i], to, element(i));
+    storeElement(x[i], place(to, i, pass.toStride));
 }
 
 void Transform::emitPass(const Pass &pass, ValueRange a) {
-  Value blocks = a[6], quotient = a[7];
-  Value span = e.mul(quotient, pass.radix);
-  e.loop(e.index(0), blocks, 1, [&](Value block) {
-    Value start = e.mul(block, span);
-    if (pass.factors != Factors::Butterfly && pass.touched == pass.radix) {
-      // The last pass forth and the first one back: neighbours.
-      emitButterfly(pass, a, start, e.index(1), {});
-      return;
-    }
-    e.loop(e.index(0), quotient, 1, [&](Value j) {
-      Value table = e.add(a[9], e.mul(j, kPair * (pass.radix - 1)));
-      emitButterfly(pass, a, e.add(start, j), quotient, table);
-    });
-  });
+  Value table =
+      pass.factors == Factors::Butterfly ? butterflyTable(pass) : Value();
+  auto block = [&](Value start) {
+    if (pass.quotient() == 1)
+      return emitButterfly(pass, a, start, e.index(0), table);
+    e.loop(0, pass.quotient(), 1,
+           [&](Value j) { emitButterfly(pass, a, e.add(start, j), j, table); });
+  };
+  if (pass.span == pass.length)
+    return block(e.index(0));
+  e.loop(0, pass.length, pass.span, block);
 }
 
 func::FuncOp Transform::pass(const Pass &pass) {
-  std::string shape;
-  if (pass.factors == Factors::Column)
-    shape = "_p" + std::to_string(planeSize(e, f));
-  return e.kernel(anchor, name(pass.name() + shape),
-                  {buffer(), index(), index(), buffer(), index(), index(),
-                   index(), index(), buffer(), index()},
+  SmallVector<Type> arguments;
+  for (bool present : {true, !pass.inPlace, pass.hasOperand()})
+    if (present)
+      arguments.append({buffer(), index()});
+  return e.kernel(anchor, name(pass.name()), arguments,
                   [&](Emitter &, ValueRange a) { emitPass(pass, a); });
 }
 
-void Transform::callPass(const Pass &which, const Passes &passes, size_t number,
-                         const Elements &from, const Elements &to, Value table,
-                         Value tableAt) {
-  int64_t span = passes.spans[number];
-  e.call(pass(which), {from.buffer, from.at, from.stride, to.buffer, to.at,
-                       to.stride, e.index(passes.length / span),
-                       e.index(span / which.radix), table, tableAt});
+void Transform::callPass(const Pass &which, Slice from, Slice to,
+                         Slice operand) {
+  SmallVector<Value> arguments = {from.buffer, from.offset};
+  if (!which.inPlace)
+    arguments.append({to.buffer, to.offset});
+  if (which.hasOperand())
+    arguments.append({operand.buffer, operand.offset});
+  e.call(pass(which), arguments);
 }
 
-Value Transform::butterflyTable(const Passes &passes) {
-  std::string name = "ropegrad_twiddles";
-  for (int64_t radix : passes.radices)
-    name += "_" + std::to_string(radix);
-  std::vector<double> values = passes.factors;
-  if (values.empty())
-    values = {1, 0};
+/// exp(-2πi jk/span) for k = 1 … radix - 1, pairs, j after j.
+Value Transform::butterflyTable(const Pass &pass) {
+  std::vector<double> values;
+  for (int64_t j = 0; j < pass.quotient(); ++j)
+    for (int64_t k = 1; k < pass.radix; ++k) {
+      auto [re, im] = unitRoot(j * k, pass.span);
+      values.insert(values.end(), {re, im});
+    }
+  std::string name =
+      ("ropegrad_twiddles_" + Twine(pass.span) + "by" + Twine(pass.radix))
+          .str();
   return constantFloats(e, anchor, kernelName(e, name), e.element, values);
 }
 
-/// How many inputs of a first butterfly are touched, if `touched` elements of
-/// the block are and the inputs are `unit` elements apart.
-int64_t Transform::touchedInputs(const Passes &passes, int64_t touched,
-                                 int64_t unit) {
-  return std::min<int64_t>(llvm::divideCeil(touched, unit),
-                           passes.radices.front());
+/// How many inputs of the first butterflies are touched, if `touched` elements
+/// of the block are.
+int64_t Transform::touchedInputs(const Passes &passes, int64_t touched) {
+  int64_t radix = passes.radices.front();
+  return std::min<int64_t>(llvm::divideCeil(touched, f.length / radix), radix);
 }
 
 //===----------------------------------------------------------------------===//
 // Rows
 //===----------------------------------------------------------------------===//
 
-/// The first `count` passes of a row.
-void Transform::emitRowForward(Slice row, int64_t filled, size_t count) {
-  Elements at{row.buffer, row.offset, e.index(elementSize(e))};
-  Value table = butterflyTable(along);
-  for (size_t i = 0; i < count; ++i) {
-    int64_t radix = along.radices[i];
-    bool last = i + 1 == along.count();
-    int64_t touched =
-        i == 0 && f.rows == 1
-            ? touchedInputs(along, filled, f.length / along.radices[0])
-            : radix;
-    Pass which{radix, /*inverse=*/false, touched,
-               last ? Factors::None : Factors::Butterfly};
-    callPass(which, along, i, at, at, table, e.index(along.tables[i]));
-  }
-}
-
-/// The last `count` passes of a row back.
-void Transform::emitRowInverse(Slice row, int64_t wanted, size_t count) {
-  Elements at{row.buffer, row.offset, e.index(elementSize(e))};
-  Value table = butterflyTable(along);
-  for (size_t i = count; i-- > 0;) {
-    int64_t radix = along.radices[i];
-    bool first = i + 1 == along.count();
-    int64_t touched =
-        i == 0 && f.rows == 1
-            ? touchedInputs(along, wanted, f.length / along.radices[0])
-            : radix;
-    Pass which{radix, /*inverse=*/true, touched,
-               first ? Factors::None : Factors::Butterfly};
-    callPass(which, along, i, at, at, table, e.index(along.tables[i]));
+/// The passes `numbers` of a row, of which the first forth and the last back
+/// meet what is not touched where there are no columns.
+void Transform::emitRow(Slice row, bool inverse, int64_t touched,
+                        ArrayRef<size_t> numbers) {
+  for (size_t number : numbers) {
+    Pass which = along.pass(number, inverse, Factors::None);
+    which.fromStride = which.toStride = elementSize(e);
+    if (number == 0 && f.rows == 1)
+      which.touched = touchedInputs(along, touched);
+    callPass(which, row, row, {});
   }
 }
 
 void Transform::emitRowConvolve(Slice row, Slice spectrum, int64_t filled,
                                 int64_t wanted) {
-  size_t last = along.count() - 1;
-  int64_t radix = along.radices[last];
-  bool only = last == 0 && f.rows == 1;
-  emitRowForward(row, filled, last);
-  Elements at{row.buffer, row.offset, e.index(elementSize(e))};
-  Pass which{radix, /*inverse=*/false, only ? std::min(filled, radix) : radix,
-             Factors::None, /*spectrum=*/true};
-  callPass(which, along, last, at, at, spectrum.buffer, spectrum.offset);
-  emitRowInverse(row, wanted, last);
+  auto last = llvm::to_vector(llvm::seq<size_t>(0, along.count()));
+  size_t innermost = last.pop_back_val();
+  emitRow(row, /*inverse=*/false, filled, last);
+  Pass which = along.pass(innermost, /*inverse=*/false, Factors::None);
+  which.spectrum = true;
+  which.fromStride = which.toStride = elementSize(e);
+  if (innermost == 0 && f.rows == 1)
+    which.touched = touchedInputs(along, filled);
+  callPass(which, row, row, spectrum);
+  std::reverse(last.begin(), last.end());
+  emitRow(row, /*inverse=*/true, wanted, last);
 }
 
 void Transform::forRows(Value at, function_ref<void(Value, Value)> body) {
@@ -388,30 +374,26 @@ void Transform::emitColumnFactors(Value column, Value work) {
   });
 }
 
-/// One column: (data, at of its first element, column, work).
+/// One column: (data, at of its first element, column, work). What is between
+/// its passes stays packed in `work`, behind the factors.
 func::FuncOp Transform::columnKernel(bool inverse, int64_t touched) {
   auto body = [&](Emitter &, ValueRange a) {
-    Value work = a[3], table = butterflyTable(down);
-    emitColumnFactors(a[2], work);
-    Elements column{a[0], a[1], e.index(f.pitch * elementSize(e))};
-    Elements packed{work, e.index(kPair * planeSize(e, f)),
-                    e.index(elementSize(e))};
+    emitColumnFactors(a[2], a[3]);
+    Slice column{a[0], a[1]}, factors{a[3], e.index(0)};
+    Slice packed{a[3], e.index(kPair * planeSize(e, f))};
+    int64_t far = f.pitch * elementSize(e), near = elementSize(e);
     size_t count = down.count();
     for (size_t step = 0; step < count; ++step) {
-      size_t i = inverse ? count - 1 - step : step;
-      bool innermost = i + 1 == count;
-      int64_t inputs =
-          i > 0 ? down.radices[i]
-                : touchedInputs(down, touched, f.length / down.radices[0]);
-      Pass which{down.radices[i],
-                 inverse,
-                 inputs,
-                 innermost ? Factors::Column : Factors::Butterfly,
-                 /*spectrum=*/false,
-                 /*ahead=*/step == 0};
-      callPass(which, down, i, step == 0 ? column : packed,
-               step + 1 == count ? column : packed, innermost ? work : table,
-               e.index(innermost ? 0 : down.tables[i]));
+      bool first = step == 0, last = step + 1 == count;
+      size_t number = inverse ? count - 1 - step : step;
+      Pass which = down.pass(number, inverse, Factors::Column);
+      which.fromStride = first ? far : near;
+      which.toStride = last ? far : near;
+      which.inPlace = first == last;
+      which.ahead = first;
+      if (number == 0)
+        which.touched = touchedInputs(down, touched);
+      callPass(which, first ? column : packed, last ? column : packed, factors);
     }
   };
   std::string shape = std::to_string(f.rows) + "x" + std::to_string(f.columns) +
@@ -436,10 +418,11 @@ void Transform::emitColumns(bool inverse, Value data, Value at, Value work,
 //===----------------------------------------------------------------------===//
 
 func::FuncOp Transform::forward(int64_t filled) {
+  auto forth = llvm::to_vector(llvm::seq<size_t>(0, along.count()));
   auto body = [&](Emitter &, ValueRange a) {
     emitColumns(/*inverse=*/false, a[0], a[1], a[2], filled);
     forRows(a[1], [&](Value at, Value) {
-      emitRowForward({a[0], at}, filled, along.count());
+      emitRow({a[0], at}, /*inverse=*/false, filled, forth);
     });
   };
   return e.kernel(
@@ -457,10 +440,12 @@ void Transform::emitScale(Value data, Value at, double scale) {
 }
 
 func::FuncOp Transform::inverse(int64_t wanted) {
+  auto back =
+      llvm::to_vector(llvm::reverse(llvm::seq<size_t>(0, along.count())));
   auto body = [&](Emitter &, ValueRange a) {
     forRows(a[1], [&](Value at, Value) {
       emitScale(a[0], at, 1.0 / static_cast<double>(f.length));
-      emitRowInverse({a[0], at}, wanted, along.count());
+      emitRow({a[0], at}, /*inverse=*/true, wanted, back);
     });
     emitColumns(/*inverse=*/true, a[0], a[1], a[2], wanted);
   };

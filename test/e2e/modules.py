@@ -73,6 +73,7 @@ def aligned(shape, dtype):
 
 
 def call(function, *arguments):
-    """Calls a function of pointers (arrays) and numbers (int32)."""
-    function(*[ctypes.c_void_p(a.ctypes.data) if isinstance(a, np.ndarray)
-               else ctypes.c_int32(a) for a in arguments])
+    """Calls a function of pointers (arrays), int32 (int) and what ctypes has."""
+    kinds = {np.ndarray: lambda a: ctypes.c_void_p(a.ctypes.data),
+             int: ctypes.c_int32}
+    function(*[kinds.get(type(a), lambda a: a)(a) for a in arguments])

@@ -1,5 +1,6 @@
 """toeplitz_apply and toeplitz_correlate through the whole pipeline, against
 sums in double."""
+import ctypes
 import re
 
 import modules
@@ -17,11 +18,15 @@ def tensor(shape, dtype):
     return f"tensor<{'x'.join(map(str, shape))}x{dtype}>"
 
 
-def function(op, name, ins, out, dtype, flags=""):
-    """A function of one op, its operands and then its result."""
+def function(op, name, ins, out, dtype, flags="", sized=False):
+    """A function of one op, its operands and then its result; `sized`: for
+    calls of any number of batch entries and rows, by the name of its X."""
     types = [tensor(shape, dtype) for shape in ins]
     result = tensor(out, dtype)
     arguments = ", ".join(f"%a{i}: {t}" for i, t in enumerate(types))
+    if sized:
+        arguments = arguments.replace(
+            types[0], types[0] + ' {ropegrad.name = "Q"}', 1)
     names = ", ".join(f"%a{i}" for i in range(len(ins)))
     return f"""
 func.func @{name}({arguments}) -> {result} {{
@@ -34,17 +39,17 @@ func.func @{name}({arguments}) -> {result} {{
 class Kernels:
     """The three products of one shape as functions of arrays."""
 
-    def __init__(self, folder, shape, per_head, dtype, bits):
-        batch, heads, n, w = self.shape = shape
+    def __init__(self, folder, shape, per_head, dtype, bits, sized=False):
+        _, heads, n, _ = self.shape = shape
         self.dtype = TYPES[dtype]
         self.table = (heads, 2 * n - 1) if per_head else (2 * n - 1,)
         text = "".join([
             function("toeplitz_apply", "apply", [shape, self.table], shape,
-                     dtype),
+                     dtype, sized=sized),
             function("toeplitz_apply", "transposed", [shape, self.table],
-                     shape, dtype, "transposed"),
+                     shape, dtype, "transposed", sized),
             function("toeplitz_correlate", "correlate", [shape, shape],
-                     self.table, dtype)])
+                     self.table, dtype, sized=sized)])
         text = modules.opt(
             text, f"--ropegrad-pipeline=threads=2 vector-bits={bits}")
         self.bytes = {}
@@ -55,7 +60,8 @@ class Kernels:
                 self.bytes[found[1]] = int(size), int(each)
         self.library = modules.build(folder, text, bits)
 
-    def __call__(self, name, x, y, threads=1):
+    def __call__(self, name, x, y, threads=1, sizes=()):
+        """The result for two arrays; `sizes`: what a sized function takes."""
         size, each = self.bytes[name]
         workspace = modules.aligned(size + threads * each, np.uint8)
         workspace[:] = 255  # nan
@@ -64,8 +70,8 @@ class Kernels:
         out = modules.aligned(
             self.table if name == "correlate" else self.shape, self.dtype)
         out[:] = np.nan
-        modules.call(getattr(self.library, name), first, second, out, threads,
-                     workspace)
+        modules.call(getattr(self.library, name), first, second, out,
+                     *sizes, threads, workspace)
         return out
 
 
@@ -148,3 +154,34 @@ def test_columns_do_not_meet(tmp_path):
     y = kernels("apply", x, table)
     hit = np.argwhere(np.abs(y).max(axis=2) > 1e-3)
     assert hit.tolist() == [[0, 1, 39]]
+
+
+@pytest.mark.parametrize("per_head", [False, True])
+@pytest.mark.parametrize("n", [1, 2, 63, 64, 65, 100])
+def test_calls_of_fewer_rows(n, per_head, tmp_path):
+    """A kernel for 3 × 2 × 100 rows on 2 × 2 × n of them, one behind the other;
+    tables have 2n-1 numbers a row."""
+    most, shape = (3, 2, 100, 7), (2, 2, n, 7)
+    kernels = Kernels(tmp_path, most, per_head, "f32", modules.widths()[-1],
+                      sized=True)
+    rng = np.random.default_rng(n)
+    x, u = rng.uniform(-1, 1, (2, *shape)).astype(np.float32)
+    tables = (2, 2 * n - 1) if per_head else (2 * n - 1,)
+    table = rng.uniform(-1, 1, tables).astype(np.float32)
+    strides = np.array([2 * n * 7, n * 7, 7] * 2, np.int64)
+    sizes = ctypes.c_int64(2), ctypes.c_int64(n), strides
+
+    def result(name, a, b, shape):
+        out = kernels(name, a, b, 2, sizes).ravel()
+        size = int(np.prod(shape))
+        assert np.isnan(out[size:]).all()
+        return out[:size].reshape(shape)
+
+    t = matrices(table.astype(float), n)[None]
+    for name, got, want in (
+            ("apply", result("apply", x, table, shape), t @ x),
+            ("transposed", result("transposed", x, table, shape),
+             t.swapaxes(2, 3) @ x),
+            ("correlate", result("correlate", u, x, tables),
+             correlation(u.astype(float), x.astype(float), per_head))):
+        assert error(got, want, None) <= LIMITS["f32"], name
