@@ -13,7 +13,7 @@ TYPES = {32: np.float32, 64: np.float64}
 # Largest error of a number to the root of the mean square of all: some 0.6
 # units in the last place per pass.
 UNIT = {32: 2.0 ** -24, 64: 2.0 ** -53}
-PASSES = 1.5
+PASSES = 2
 SMOOTH = sorted(n for n in (
     2 ** a * 3 ** b * 5 ** c * 7 ** d for a in range(11) for b in range(7)
     for c in range(5) for d in range(4)) if n <= 1024)
