@@ -393,7 +393,10 @@ private:
                 Slice sums) {
     int64_t tiles = level.fourier.length / e.lanes;
     func::FuncOp kernel = correlationKernel(level);
-    e.parallel(e.index(tiles), "", [&](Value tile) {
+    // None in a call without pieces. Never a constant: a loop of one unit would
+    // be unrolled, and its scratch with it, into the loop over heads.
+    Value units = e.min(e.index(tiles), e.mul(pieces(level), tiles));
+    e.parallel(units, "", [&](Value tile) {
       Value x = e.scratch(left.tileSize(e)), y = e.scratch(right.tileSize(e));
       Value at = e.add(sums.offset, e.mul(tile, 2 * e.lanes));
       e.loop(e.index(0), pieces(level), 1, [&](Value which) {

@@ -223,6 +223,12 @@ PROBLEMS = {
     "general": (ATTENTION | dict(
         position="general", bias=True, bias_per_head=True, mask="window",
         window=30, wrt=("Q", "K", "V", "W", "bias")), "exact"),
+    "fft": (ATTENTION | dict(
+        bias=True, bias_per_head=True, radius=.5, tolerance=1e-2,
+        wrt=("Q", "K", "V", "bias")), "fft"),
+    "fft-general": (ATTENTION | dict(
+        position="general", bias=True, mask="causal", bound=.35,
+        tolerance=1e-2, wrt=("Q", "K", "V", "W", "bias")), "fft"),
     "loss-features": (dict(channels=6, radius=.5, tolerance=1e-2, wrt=(
         "X1", "X2", "Y", "A1", "A2", "A3")), "features"),
     "loss-exact": (dict(channels=3, bias=True, wrt=(
@@ -243,7 +249,7 @@ class Made:
     def __init__(self, name, folder):
         flags, route = PROBLEMS[name]
         self.problem, self.arrays = reference.make_problem(N, D, **flags)
-        self.limit = (FEATURES if route == "features" and name != "polynomial"
+        self.limit = (FEATURES if route != "exact" and name != "polynomial"
                       else EXACT) + ROUNDING.get(self.problem["dtype"], 0)
         reference.save(folder / "in", self.problem, self.arrays)
         by = ("--exact-by", "halide") if name == "halide" else ()
