@@ -47,6 +47,10 @@ const char *ropegrad_status_name(int status) {
     return "workspace-misaligned";
   case ROPEGRAD_SIZES_OUT_OF_RANGE:
     return "sizes-out-of-range";
+  case ROPEGRAD_ARRAYS_OVERLAP:
+    return "arrays-overlap";
+  case ROPEGRAD_ARRAY_MISALIGNED:
+    return "array-misaligned";
   case ROPEGRAD_CANNOT_READ:
     return "cannot-read";
   case ROPEGRAD_NOT_A_KERNEL:

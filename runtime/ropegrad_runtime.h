@@ -33,15 +33,21 @@ enum ropegrad_status {
   ROPEGRAD_RADIUS_EXCEEDED = 1,
   ROPEGRAD_WORKSPACE_TOO_SMALL = 2,
   ROPEGRAD_NULL_POINTER = 3,
-  /** An output is nan or infinite where all inputs were finite. */
+  /** An output is nan or infinite: an input that it depends on is, or its value
+      is beyond the range of its type. */
   ROPEGRAD_NOT_FINITE = 4,
   /** A row of a polynomial similarity sums to zero or less. */
   ROPEGRAD_NON_POSITIVE_ROW_SUM = 5,
   /** The workspace is not 64-byte aligned. */
   ROPEGRAD_WORKSPACE_MISALIGNED = 6,
   /** batch or n is not between 1 and what the kernel was compiled for, or a
-      stride is negative or shorter than a row. */
-  ROPEGRAD_SIZES_OUT_OF_RANGE = 7
+      stride is negative, shorter than a row, or leads beyond all addresses. */
+  ROPEGRAD_SIZES_OUT_OF_RANGE = 7,
+  /** An output, a report or the workspace shares memory with another array, or
+      an output with itself. */
+  ROPEGRAD_ARRAYS_OVERLAP = 8,
+  /** An array is not aligned to its elements, or a residual to 64 bytes. */
+  ROPEGRAD_ARRAY_MISALIGNED = 9
 };
 #endif
 
@@ -93,7 +99,8 @@ enum ropegrad_loader_status {
 
 /** The name of a status: "ok", "radius-exceeded", "workspace-too-small",
     "null-pointer", "not-finite", "non-positive-row-sum",
-    "workspace-misaligned", "sizes-out-of-range", "cannot-read",
+    "workspace-misaligned", "sizes-out-of-range", "arrays-overlap",
+    "array-misaligned", "cannot-read",
     "not-a-kernel", "cannot-load", "not-loaded", "not-found", "out-of-memory";
     "unknown" for any other number. Never null; the string is static. */
 const char *ropegrad_status_name(int status);
@@ -106,7 +113,7 @@ typedef struct ropegrad_kernel ropegrad_kernel;
     the manifest's args in their order, every array contiguous row-major;
     `workspace` is 64-byte aligned, and `workspace_bytes` at least the
     manifest's workspace_bytes + threads * workspace_bytes_per_thread; `threads`
-    is from 1 to 1024. Returns 0 to 6. */
+    is from 1 to 1024. Returns 0 to 9. */
 typedef int (*ropegrad_packed_fn)(void *const *arrays, void *workspace,
                                   size_t workspace_bytes, int threads);
 

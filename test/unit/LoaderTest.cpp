@@ -263,13 +263,15 @@ TEST(StatusTest, HasAName) {
                          "not-finite",
                          "non-positive-row-sum",
                          "workspace-misaligned",
-                         "sizes-out-of-range"};
-  for (int status = 0; status < 8; ++status)
+                         "sizes-out-of-range",
+                         "arrays-overlap",
+                         "array-misaligned"};
+  for (int status = 0; status < 10; ++status)
     EXPECT_STREQ(ropegrad_status_name(status), names[status]);
   for (int status = ROPEGRAD_CANNOT_READ; status <= ROPEGRAD_OUT_OF_MEMORY;
        ++status)
     EXPECT_STRNE(ropegrad_status_name(status), "unknown");
-  EXPECT_STREQ(ropegrad_status_name(8), "unknown");
+  EXPECT_STREQ(ropegrad_status_name(10), "unknown");
   EXPECT_STREQ(ropegrad_status_name(-1), "unknown");
 }
 

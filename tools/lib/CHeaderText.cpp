@@ -20,15 +20,21 @@ enum ropegrad_status {
   ROPEGRAD_WORKSPACE_TOO_SMALL = 2,
   /* An array or the workspace is a null pointer. */
   ROPEGRAD_NULL_POINTER = 3,
-  /* An output is nan or infinite although every input is finite. */
+  /* An output is nan or infinite: an input that it depends on is, or its value
+   * is beyond the range of its type. */
   ROPEGRAD_NOT_FINITE = 4,
   /* A row of a polynomial similarity has a sum that is not positive. */
   ROPEGRAD_NON_POSITIVE_ROW_SUM = 5,
   /* The workspace is not aligned to 64 bytes. */
   ROPEGRAD_WORKSPACE_MISALIGNED = 6,
   /* batch or n is not between 1 and what the kernel was compiled for, or a
-   * stride is negative or shorter than a row. */
-  ROPEGRAD_SIZES_OUT_OF_RANGE = 7
+   * stride is negative, shorter than a row, or leads beyond all addresses. */
+  ROPEGRAD_SIZES_OUT_OF_RANGE = 7,
+  /* An output, a report or the workspace shares memory with another array, or
+   * an output with itself. */
+  ROPEGRAD_ARRAYS_OVERLAP = 8,
+  /* An array is not aligned to its elements, or a residual to 64 bytes. */
+  ROPEGRAD_ARRAY_MISALIGNED = 9
 };
 #endif
 )";
@@ -78,7 +84,13 @@ const char *const kContract = R"(/*
  *   entries and n = sizes->n rows, with 2n-1 for this n in bias, W, dbias, dW.
  * - Inputs are only read and may overlap each other. Outputs, reports and the
  *   workspace overlap nothing, and no two elements of an output share an
- *   address. What lies between the rows of an output with strides is kept.
+ *   address: its strides, from the smallest on, each lead beyond what those
+ *   before it span. What lies between the rows of an output with strides is
+ *   kept, and other arrays may lie there (the parts of one (batch, n, 3, heads,
+ *   d), say). A call that finds otherwise returns 8 and writes nothing.
+ * - Numbers may be subnormal, and rows may be equal or zero. A nan or an
+ *   infinity in an input is status 4, or 1 or 5 where it is found first, if an
+ *   output depends on it.
  * - Outputs need no initial values and are overwritten. Where the status is not
  *   0 they hold nothing of use, for they may have served as scratch; only
  *   *radius_found says something after status 1.

@@ -12,6 +12,7 @@
 
 #include "passes/Passes.h"
 #include "runtime/ropegrad_runtime.h"
+#include "tools/lib/CallMemory.h"
 
 #include "llvm/IR/IRBuilder.h"
 
@@ -53,6 +54,7 @@ public:
     returnIf(b.CreateICmpULT(bytes, workspaceBytes(info, threads)),
              ROPEGRAD_WORKSPACE_TOO_SMALL);
     CallSizes sizes = readSizes(info, entry->getArg(0));
+    checkMemory(info, arrays, sizes, workspace, bytes);
     arrays.append({sizes.batch, sizes.n, sizes.strides, threads, workspace});
     b.CreateRet(b.CreateCall(body, arrays));
     return entry;
@@ -191,12 +193,83 @@ private:
         Value *own = b.CreateLoad(b.getInt64Ty(), at);
         Value *stride = b.CreateSelect(contiguous, defaults[i], own);
         wrong = b.CreateOr(wrong, b.CreateICmpSLT(stride, least[i]));
+        // So that a distance in bytes is no more than 64 bits.
+        wrong = b.CreateOr(
+            wrong, b.CreateICmpUGT(stride, b.getInt64(uint64_t(1) << 47)));
         b.CreateStore(stride, b.CreateConstInBoundsGEP1_64(b.getInt64Ty(),
                                                            call.strides, next));
       }
     }
     returnIf(wrong, ROPEGRAD_SIZES_OUT_OF_RANGE);
     return call;
+  }
+
+  /// Bytes of an array that is not strided, in a call with these sizes.
+  Value *arrayBytes(const ArgInfo &arg, const CallSizes &sizes) {
+    if (arg.role == ArgRole::Residual)
+      return b.getInt64(static_cast<uint64_t>(arg.shape.front()));
+    uint64_t fixed = elementBytes(arg.dtype);
+    Value *rows = b.getInt64(1);
+    StringRef name(arg.name);
+    name.consume_front("d");
+    bool isBias = name == "bias";
+    for (size_t i = 0; i < arg.shape.size(); ++i) {
+      if (isBias ? i + 1 == arg.shape.size() : i == 0 && hasRows(name))
+        rows = isBias || name == "W"
+                   ? b.CreateSub(b.CreateMul(sizes.n, b.getInt64(2)),
+                                 b.getInt64(1))
+                   : sizes.n;
+      else
+        fixed *= static_cast<uint64_t>(arg.shape[i]);
+    }
+    return b.CreateMul(rows, b.getInt64(fixed));
+  }
+
+  /// Whether the first size of an array that is not 4-D follows n.
+  static bool hasRows(StringRef name) {
+    return name == "A1" || name == "A2" || name == "A3" || name == "E" ||
+           name == "W";
+  }
+
+  static uint64_t elementBytes(DType dtype) {
+    return dtype == DType::F64 ? 8 : dtype == DType::F32 ? 4 : 2;
+  }
+
+  /// Arrays are aligned, and nothing is written that is read or written
+  /// elsewhere.
+  void checkMemory(const FunctionInfo &info, ArrayRef<Value *> arrays,
+                   const CallSizes &sizes, Value *workspace, Value *bytes) {
+    CallMemory memory(module, b);
+    bool isBackward = StringRef(info.symbol).ends_with("_backward");
+    uint64_t stride = 0;
+    for (auto [arg, address] : zip(info.args, arrays)) {
+      bool isResidual = arg.role == ArgRole::Residual;
+      bool isWritten = arg.role != ArgRole::In && !(isResidual && isBackward);
+      uint64_t width = elementBytes(arg.dtype);
+      if (!isStrided(arg)) {
+        memory.addContiguous(address, arrayBytes(arg, sizes),
+                             isResidual ? kWorkspaceAlignment : width,
+                             isWritten);
+        continue;
+      }
+      Value *heads = b.getInt64(static_cast<uint64_t>(arg.shape[1]));
+      std::array<CallMemory::Dimension, 3> dimensions;
+      for (unsigned i = 0; i < 3; ++i) {
+        Value *at = b.CreateConstInBoundsGEP1_64(b.getInt64Ty(), sizes.strides,
+                                                 stride++);
+        Value *elements = b.CreateLoad(b.getInt64Ty(), at);
+        dimensions[i] = {i == 0   ? sizes.batch
+                         : i == 1 ? heads
+                                  : sizes.n,
+                         b.CreateMul(elements, b.getInt64(width))};
+      }
+      memory.addRows(address, width * static_cast<uint64_t>(arg.shape[3]),
+                     dimensions, width, isWritten);
+    }
+    memory.addContiguous(workspace, bytes, kWorkspaceAlignment, true);
+    returnIf(memory.isTooFar(), ROPEGRAD_SIZES_OUT_OF_RANGE);
+    returnIf(memory.isMisaligned(), ROPEGRAD_ARRAY_MISALIGNED);
+    returnIf(memory.isShared(), ROPEGRAD_ARRAYS_OVERLAP);
   }
 
   Value *outside(Value *size, int64_t most) {
@@ -235,6 +308,7 @@ void addCInterface(Module &module, const KernelInfo &info,
   for (GlobalVariable &global : module.globals())
     if (!global.isDeclaration())
       global.setLinkage(GlobalValue::InternalLinkage);
+  CallMemory::define(module);
   InterfaceBuilder builder(module, info.problem);
   for (auto [function, body] : zip(info.functions, bodies)) {
     Function *sized = builder.addSized(function, body);
