@@ -46,6 +46,14 @@ void registerAll(mlir::DialectRegistry &registry) {
   mlir::registerOpenMPDialectTranslation(registry);
 }
 
+std::string finishStandardOutput() {
+  outs().flush();
+  if (!outs().has_error())
+    return "";
+  outs().clear_error();
+  return "expected to write to standard output, but cannot";
+}
+
 class Compiler {
 public:
   explicit Compiler(CompileOptions &options)
@@ -234,14 +242,6 @@ private:
     return error.empty() ? files.commit() : error;
   }
 
-  static std::string finishStandardOutput() {
-    outs().flush();
-    if (!outs().has_error())
-      return "";
-    outs().clear_error();
-    return "expected to write to standard output, but cannot";
-  }
-
   CompileOptions &options;
   mlir::MLIRContext context;
   Target target;
@@ -257,7 +257,7 @@ std::string compileMain(ArrayRef<const char *> arguments) {
     return error;
   if (options.showHelp || options.showVersion) {
     outs() << (options.showHelp ? helpText() : versionText() + "\n");
-    return "";
+    return finishStandardOutput();
   }
   return Compiler(options).run();
 }

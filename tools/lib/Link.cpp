@@ -14,6 +14,7 @@
 #include "lld/Common/Driver.h"
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Signals.h"
 #include "llvm/Support/raw_ostream.h"
 
 LLD_HAS_DRIVER(elf)
@@ -48,7 +49,11 @@ std::string linkShared(StringRef objectPath, StringRef outputPath,
   int descriptor = -1;
   if (sys::fs::createTemporaryFile("ropegrad", "ver", descriptor, script))
     return "expected a temporary file for the linker, but cannot create one";
-  scope_exit removeScript([&] { (void)sys::fs::remove(script); });
+  sys::RemoveFileOnSignal(script);
+  scope_exit removeScript([&] {
+    (void)sys::fs::remove(script);
+    sys::DontRemoveFileOnSignal(script);
+  });
   {
     raw_fd_ostream stream(descriptor, /*shouldClose=*/true);
     stream << versionScript(symbols);

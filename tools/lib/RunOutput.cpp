@@ -14,6 +14,7 @@
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
+#include "llvm/Support/Signals.h"
 
 #include <unistd.h>
 
@@ -59,10 +60,13 @@ private:
 } // namespace
 
 PendingFiles::~PendingFiles() {
+  for (const std::string &name : names) {
+    if (!committed)
+      (void)sys::fs::remove(temporaryPath(name));
+    sys::DontRemoveFileOnSignal(temporaryPath(name));
+  }
   if (committed)
     return;
-  for (const std::string &name : names)
-    (void)sys::fs::remove(temporaryPath(name));
   if (createdFolder)
     (void)sys::fs::remove(folder);
 }
@@ -84,6 +88,7 @@ std::string PendingFiles::add(const KernelArg &arg, const void *data) {
   // The one thing that a rename cannot replace.
   if (sys::fs::is_directory(path))
     return "expected '" + path + "' to be a file, but got a folder";
+  sys::RemoveFileOnSignal(temporaryPath(arg.name));
   std::string error =
       writeNpy(temporaryPath(arg.name), arg.type, arg.shape, data);
   return error.empty() ? "" : "cannot write '" + path + "': " + error;

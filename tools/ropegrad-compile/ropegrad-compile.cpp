@@ -10,10 +10,12 @@
 //===----------------------------------------------------------------------===//
 
 #include "tools/lib/Compile.h"
+#include "tools/lib/Faults.h"
 
 #include "llvm/Support/raw_ostream.h"
 
 int main(int argc, char **argv) {
+  ropegrad::reportFaultsAs("ropegrad-compile");
   std::vector<const char *> arguments(argv + 1, argv + argc);
   std::string error = ropegrad::compileMain(arguments);
   if (error.empty())

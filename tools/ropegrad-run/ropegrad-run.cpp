@@ -9,6 +9,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "tools/lib/Faults.h"
 #include "tools/lib/RunKernel.h"
 
 #include "llvm/ADT/ArrayRef.h"
@@ -34,6 +35,7 @@ static std::string finishOutput() {
 }
 
 int main(int argc, char **argv) {
+  reportFaultsAs("ropegrad-run");
   RunOptions options;
   llvm::ArrayRef<const char *> arguments(argv, static_cast<size_t>(argc));
   std::string error = parseRunOptions(arguments.drop_front(argc > 0), options);

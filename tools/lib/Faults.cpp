@@ -1,0 +1,72 @@
+//===- Faults.cpp - When the system refuses --------------------*- C++ -*-===//
+//
+// Part of RopeGrad, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+//
+// Handlers allocate nothing: there may be no memory left.
+//
+//===----------------------------------------------------------------------===//
+
+#include "tools/lib/Faults.h"
+
+#include "llvm/Support/ErrorHandling.h"
+#include "llvm/Support/Signals.h"
+
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <new>
+#include <unistd.h>
+
+namespace ropegrad {
+namespace {
+
+const char *toolName = "";
+
+[[noreturn]] void end(const char *what, const char *detail = "") {
+  char line[512];
+  int size = std::snprintf(line, sizeof(line), "%s: error: %s%s\n", toolName,
+                           what, detail);
+  if (size > 0)
+    (void)!::write(STDERR_FILENO, line,
+                   size < int(sizeof(line)) ? size : sizeof(line) - 1);
+  llvm::sys::RunInterruptHandlers(); // removes temporary files
+  ::_exit(1);
+}
+
+[[noreturn]] void endWithoutMemory() {
+  end("expected more memory, but the system gives none");
+}
+
+/// What throws here are allocations and threads of the standard library.
+[[noreturn]] void endWithoutResources() {
+  end("expected more memory or threads, but the system gives none");
+}
+
+void endForLLVM(void *, const char *reason, bool) {
+  end("expected LLVM to go on, but it says: ", reason);
+}
+
+/// lld writes to mapped memory: where the disk has no room for it, a signal
+/// says so.
+void endWithoutRoom(int) {
+  end("expected files with room to write, but no space is left on the device");
+}
+
+} // namespace
+
+void reportFaultsAs(const char *tool) {
+  toolName = tool;
+  std::set_new_handler(endWithoutMemory);
+  std::set_terminate(endWithoutResources);
+  llvm::install_bad_alloc_error_handler(
+      [](void *, const char *, bool) { endWithoutMemory(); });
+  llvm::install_fatal_error_handler(endForLLVM);
+  // LLVM sets its handlers once, of these signals too: have it do so now.
+  llvm::sys::SetInterruptFunction(nullptr);
+  std::signal(SIGXFSZ, SIG_IGN);
+  std::signal(SIGBUS, endWithoutRoom);
+}
+
+} // namespace ropegrad
