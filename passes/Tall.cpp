@@ -136,7 +136,15 @@ FailureOr<Tall> mlir::ropegrad::tallOf(Emitter &e, Operation *op,
                          : IntegerAttr();
   if (!number)
     return tall;
-  Value all = e.flat(findArgument(op, "strides"));
+  Value given = findArgument(op, "strides");
+  auto list = given ? dyn_cast<MemRefType>(given.getType()) : MemRefType();
+  if (!list || !list.hasStaticShape() || !list.getLayout().isIdentity() ||
+      !list.getElementType().isInteger(64) || number.getInt() < 0 ||
+      number.getInt() > list.getNumElements() / 3 - 1)
+    return op->emitOpError("expected strides ")
+           << number.getInt()
+           << " in an argument that is marked as strides, but got none";
+  Value all = e.flat(given);
   auto stride = [&](int64_t i) {
     Value value = e.load(all, e.index(3 * number.getInt() + i));
     return arith::IndexCastOp::create(e.b, e.loc, e.b.getIndexType(), value);

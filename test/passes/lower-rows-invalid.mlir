@@ -99,3 +99,19 @@ func.func @convert_strided(%x: memref<8x4xbf16, strided<[8, 1]>>, %y: memref<8x4
   ropegrad.convert ins(%x : memref<8x4xbf16, strided<[8, 1]>>) outs(%y : memref<8x4xf32>)
   return
 }
+
+// -----
+
+func.func @no_strides(%x: memref<1x2x64x4xf16> {ropegrad.strides = 0 : i64}, %y: memref<1x2x64x4xf32>) {
+  // expected-error @+1 {{expected strides 0 in an argument that is marked as strides, but got none}}
+  ropegrad.convert ins(%x : memref<1x2x64x4xf16>) outs(%y : memref<1x2x64x4xf32>)
+  return
+}
+
+// -----
+
+func.func @too_few_strides(%x: memref<1x2x64x4xf16> {ropegrad.strides = 1 : i64}, %y: memref<1x2x64x4xf32>, %s: memref<5xi64> {ropegrad.size = "strides"}) {
+  // expected-error @+1 {{expected strides 1 in an argument that is marked as strides, but got none}}
+  ropegrad.convert ins(%x : memref<1x2x64x4xf16>) outs(%y : memref<1x2x64x4xf32>)
+  return
+}
