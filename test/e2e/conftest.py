@@ -11,6 +11,10 @@ import harness  # noqa: E402, from the folder that is on the path now
 def pytest_addoption(parser):
     parser.addoption("--quick", action="store_true",
                      help="every eighth case of the sweeps only")
+    parser.addoption("--cases", type=int, default=2400,
+                     help="random calls of test_soak.py, over all kernels")
+    parser.addoption("--seed", type=int, default=1,
+                     help="of the random calls of test_soak.py")
     parser.addoption("--kernel-cpu", metavar="NAME",
                      help="compile kernels for this cpu (native)")
     parser.addoption("--kernel-threads", metavar="T",

@@ -1,0 +1,206 @@
+"""Random data for a compiled kernel, among it what is made to break it, and what
+the kernel may answer: the right numbers, or a status where its proof ends."""
+import collections
+
+import numpy as np
+import reference
+from test_entry_points import NOT_FINITE, OK, RADIUS_EXCEEDED
+
+# A report of a kernel whose name begins so bounds, entry by entry or for all
+# of them, the absolute error of the output whose name follows.
+CERTIFICATE = "certified_"
+
+
+def normal(rng, *shape):
+    return rng.normal(size=shape)
+
+
+def uniform(rng, *shape):
+    return rng.uniform(-1, 1, shape)
+
+
+def skewed(rng, *shape):
+    return rng.exponential(size=shape) ** 2
+
+
+def corners(rng, *shape):
+    """All entries of one size: logits may be all that the radius allows."""
+    return rng.choice([-1.0, 1.0], shape)
+
+
+def aligned(rng, *shape):
+    """Rows that are one vector, or its negative: logits of +-R alone."""
+    row = rng.normal(size=shape[:-2] + (1, shape[-1]))
+    return row * rng.choice([-1.0, 1.0], shape[:-1] + (1,))
+
+
+def spiked(rng, *shape):
+    """One row is large, the others next to nothing."""
+    x = 1e-3 * rng.normal(size=shape)
+    x[..., rng.integers(shape[-2]), :] = rng.normal(size=shape[:-2]
+                                                    + (shape[-1],))
+    return x
+
+
+def equal(rng, *shape):
+    return np.broadcast_to(rng.normal(size=shape[:-2] + (1, shape[-1])),
+                           shape).copy()
+
+
+def zero(rng, *shape):
+    return np.zeros(shape)
+
+
+def cancelling(rng, *shape):
+    """Rows of turning signs, whose sums are next to nothing."""
+    return (rng.normal(size=shape[:-2] + (1, shape[-1]))
+            * (-1.0) ** np.arange(shape[-2])[:, None]
+            + 1e-4 * rng.normal(size=shape))
+
+
+ROWS = (normal, uniform, skewed, corners, aligned, spiked, equal, zero)
+VALUES = (normal, uniform, skewed, cancelling, spiked, equal)
+# Largest logit, relative to the radius of the kernel.
+WITHIN = (1.0, 1.0, .999, .7, .3, .01)
+BEYOND = (1.01, 4.0, 10.0, 1000.0)
+
+
+def radius(problem, Q, K):
+    """What a guard finds: largest row norms, by head."""
+    norm = lambda x: np.sqrt((x.astype(np.float64) ** 2).sum(-1)).max(-1)
+    group = Q.shape[1] // K.shape[1]
+    return problem["scale"] * (norm(Q) * norm(K).repeat(group, 1)).max()
+
+
+def scaled(problem, Q, K, wanted):
+    """Q and K with this radius, the factor on one of them or on both."""
+    found = radius(problem, Q, K)
+    return Q * np.sqrt(wanted / found), K * np.sqrt(wanted / found)
+
+
+def draw(rng, kernel, most):
+    """Arrays of one call and its sizes. `most`: radius that counts as 1."""
+    m = kernel.manifest
+    n = int(rng.integers(1, m["n"] + 1)) if rng.random() < .8 else 1
+    batch = int(rng.integers(1, m["batch"] + 1))
+    heads, kv_heads, d = m["heads"], m["kv_heads"], m["d"]
+    pick = lambda options: options[rng.integers(len(options))]
+    arrays = {"Q": pick(ROWS)(rng, batch, heads, n, d),
+              "K": pick(ROWS)(rng, batch, kv_heads, n, d),
+              "V": pick(VALUES)(rng, batch, kv_heads, n, d),
+              "dO": pick(VALUES)(rng, batch, heads, n, d)}
+    part = pick(BEYOND if rng.random() < .3 else WITHIN)
+    if radius(m, arrays["Q"], arrays["K"]) > 0:
+        arrays["Q"], arrays["K"] = scaled(m, arrays["Q"], arrays["K"],
+                                          part * most)
+    for name in ("V", "dO"):
+        arrays[name] = arrays[name] * 10.0 ** rng.integers(-3, 4)
+    if m["bias"] == "learned":
+        per_head = (heads,) if m["bias_per_head"] else ()
+        arrays["bias"] = rng.normal(size=per_head + (2 * n - 1,))
+    if m["position"] == "general":
+        arrays["W"] = uniform(rng, 2 * n - 1, len(m["support"]))
+    arrays = {k: np.asarray(v, np.float32) for k, v in arrays.items()}
+    return arrays, (batch, n)
+
+
+class Tally(collections.Counter):
+    """How many cases of which kind there were; violations are raised."""
+
+    def __init__(self):
+        super().__init__()
+        self.ratios = []    # certified / observed
+
+
+def check_certificates(got, want, tally):
+    """Every bound that the kernel states holds."""
+    for report, bound in got.items():
+        if not report.startswith(CERTIFICATE):
+            continue
+        name = report.removeprefix(CERTIFICATE)
+        observed = np.abs(got[name].astype(np.float64) - want[name])
+        assert (observed <= bound).all(), (
+            f"{name}: certified {np.max(bound):.3e}, but observed "
+            f"{observed.max():.3e}")
+        tally["certified"] += 1
+        if observed.max() > 0:
+            tally.ratios.append(float(np.max(bound) / observed.max()))
+
+
+def limit(kernel, problem):
+    """Of the relative error: of the route, and of rounding logits."""
+    rounding = 3e-5 + 2e-6 * problem["logit_bound"]
+    tolerance = kernel.manifest["tolerance"]
+    if kernel.manifest["route"] == "exact" or not tolerance:
+        return rounding
+    return rounding + 4 * tolerance
+
+
+def check_case(kernel, rng, most, tally):
+    """One random call. `most`: the radius to play around."""
+    arrays, (batch, n) = draw(rng, kernel, most)
+    threads = int(rng.integers(1, 4))
+    function = "gradient" if "gradient" in kernel.functions else "forward"
+    status, got = kernel.call(function, arrays, threads=threads,
+                              sizes=(batch, n))
+    m = kernel.manifest
+    allowed = m["radius_limit"]
+    found = radius(m, arrays["Q"], arrays["K"])
+    tally["cases"] += 1
+    if allowed is not None and found > allowed * (1 + 1e-5):
+        assert status == RADIUS_EXCEEDED, (status, found, allowed)
+        assert got["radius_found"] > allowed, (got["radius_found"], allowed)
+        tally["refused"] += 1
+        return
+    problem = {k: m[k] for k in (
+        "entry", "n", "d", "scale", "position", "layout", "base", "support",
+        "mask", "window", "alibi", "bias", "batch", "heads", "kv_heads")}
+    problem |= {"n": n, "batch": batch, "wrt": m["wrt"]}
+    if m["similarity"] != "exp":
+        problem["similarity"] = m["similarity"]
+    want, sizes = reference.solve(problem, arrays)
+    if allowed is not None:
+        # The guard rounds outward: next to its limit it may refuse.
+        if status == RADIUS_EXCEEDED:
+            assert found > allowed * (1 - 1e-5), (found, allowed)
+            tally["refused at the limit"] += 1
+            return
+        slack = 1e-6 * max(problem["logit_bound"], 1e-30)
+        assert problem["logit_bound"] - slack <= got["radius_found"], (
+            problem["logit_bound"], got["radius_found"])
+        # What is reported is rounded up by 2^-20 at most.
+        assert got["radius_found"] <= allowed * (1 + 2.0 ** -19), (
+            got["radius_found"], allowed)
+    assert status == OK, status
+    names = {a["name"] for a in kernel.functions[function]["args"]
+             if a["role"] == "out"}
+    error = reference.errors({k: want[k] for k in names}, sizes, got)
+    most_allowed = limit(kernel, problem)
+    assert max(error.values()) <= most_allowed, (error, most_allowed)
+    check_certificates(got, want, tally)
+    tally["solved"] += 1
+
+
+def check_many(kernel, seed, count, most):
+    """`count` cases from a seed; the first that is wrong is named."""
+    tally = Tally()
+    for case in range(count):
+        rng = np.random.default_rng((seed, case))
+        try:
+            check_case(kernel, rng, most, tally)
+        except AssertionError as wrong:
+            raise AssertionError(f"case {case} of seed {seed}: {wrong}"
+                                 ) from wrong
+    return tally
+
+
+def check_not_finite(kernel, rng):
+    """A nan or an infinity anywhere is refused, whichever status says so."""
+    arrays, sizes = draw(rng, kernel, .1)
+    name = ("Q", "K", "V", "dO")[rng.integers(4)]
+    if "gradient" not in kernel.functions:
+        return
+    flat = arrays[name].reshape(-1)
+    flat[rng.integers(flat.size)] = (np.nan, np.inf, -np.inf)[rng.integers(3)]
+    status, _ = kernel.call("gradient", arrays, sizes=sizes)
+    assert status in (NOT_FINITE, RADIUS_EXCEEDED), (name, status)

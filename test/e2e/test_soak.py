@@ -1,0 +1,70 @@
+"""Random calls of a few kernels: no wrong number, no wrong status, ever.
+`./dev soak` makes as many as one has time for; see random_cases.py."""
+import numpy as np
+import pytest
+from harness import compile_kernel, succeed
+from random_cases import check_many, check_not_finite
+from test_entry_points import Kernel
+from test_entry_points import pytestmark as loads_kernels
+
+pytestmark = loads_kernels
+
+FEATURES = ("--route", "features")
+# Flags of the compiler; n and batch are the largest of a call.
+KERNELS = {
+    "features-d2": ("--d 2 --radius 1.5 --tolerance 1e-3", FEATURES),
+    "features-d4": ("--d 4 --heads 2 --radius 0.5 --tolerance 1e-4", FEATURES),
+    "features-d6-half": ("--d 6 --heads 4 --kv-heads 2 --layout half "
+                         "--radius 1 --tolerance 1e-2", FEATURES),
+    "features-d5-none": ("--d 5 --position none --radius 2 --tolerance 1e-1",
+                         FEATURES),
+    "features-d16": ("--d 16 --radius 0.5 --tolerance 7e-2", FEATURES),
+    "features-forward": ("--d 4 --radius 1 --tolerance 1e-3 --wrt none",
+                         FEATURES),
+    "features-taylor": ("--d 4 --radius 1 --tolerance 1e-2 --fit taylor",
+                        FEATURES),
+    "features-v": ("--d 4 --radius 1 --tolerance 1e-2 --wrt V", FEATURES),
+    "auto": ("--d 4 --heads 2 --radius 0.5 --tolerance 1e-2", ()),
+    "auto-causal": ("--d 4 --heads 2 --radius 0.5 --tolerance 1e-2 --mask "
+                    "causal", ()),
+    "exact": ("--d 8 --heads 4 --kv-heads 2", ()),
+    "exact-causal": ("--d 4 --heads 2 --mask causal --alibi 0.5,0.1", ()),
+    "exact-window": ("--d 6 --mask window --window 5 --bias learned", ()),
+    "exact-halide": ("--d 8 --heads 2 --mask causal",
+                     ("--exact-by", "halide")),
+    "exact-general": ("--d 4 --position general --support 0:0,1:3,2:1,3:2",
+                      ()),
+    "exact-v3": ("--d 10 --cpu x86-64-v3", ()),
+}
+
+
+@pytest.fixture(scope="module", params=KERNELS)
+def kernel(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("kernel")
+    text, more = KERNELS[request.param]
+    path = folder / "K.so"
+    succeed("ropegrad-compile", "--entry", "attention", "--n", 40, "--batch",
+            2, *text.split(" "), *more, "-o", path)
+    return Kernel(path)
+
+
+def test_random_calls(kernel, pytestconfig, record_property):
+    count = max(1, pytestconfig.getoption("--cases") // len(KERNELS))
+    seed = pytestconfig.getoption("--seed")
+    most = kernel.manifest["radius_limit"] or 5.0
+    tally = check_many(kernel, seed, count, most)
+    for kind, times in tally.items():
+        record_property(kind, times)
+    assert tally["cases"] == count
+    assert tally["solved"] > count / 3
+    if kernel.manifest["radius_limit"]:
+        assert tally["refused"] > count / 8
+    if tally.ratios:
+        print(f"certified/observed: median {np.median(tally.ratios):.1f}, "
+              f"least {min(tally.ratios):.2f}")
+
+
+def test_random_numbers_that_are_none(kernel, pytestconfig):
+    seed = pytestconfig.getoption("--seed")
+    for case in range(20):
+        check_not_finite(kernel, np.random.default_rng((seed, 1, case)))
