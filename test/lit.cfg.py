@@ -6,7 +6,7 @@ import lit.formats
 config.name = "RopeGrad"
 config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".mlir", ".test"]
-config.excludes = ["e2e", "unit", "data", "Inputs"]
+config.excludes = ["e2e", "unit", "data", "Inputs", "corpus"]
 config.test_source_root = os.path.join(config.ropegrad_source, "test")
 config.test_exec_root = os.path.join(os.path.dirname(config.ropegrad_bin), "test")
 config.environment["PATH"] = os.pathsep.join(
