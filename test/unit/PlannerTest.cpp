@@ -167,18 +167,15 @@ TEST(Planner, FeaturesNeedAFactoringWeight) {
             "mask causal needs route scan, which is not supported yet");
   p.mask = Mask::None;
   p.alibi = {0.5};
-  EXPECT_EQ(reasonAgainstFeatures(p),
-            "alibi without a mask needs route fft");
+  EXPECT_EQ(reasonAgainstFeatures(p), "alibi without a mask needs route fft");
   p.alibi = {0.0}; // no alibi at all
   EXPECT_EQ(planOf(p).route, Route::Features);
   p.learnedBias = true;
-  EXPECT_EQ(reasonAgainstFeatures(p),
-            "a learned bias needs route fft");
+  EXPECT_EQ(reasonAgainstFeatures(p), "a learned bias needs route fft");
   p.learnedBias = false;
   p.position = Position::General;
   p.support = {{0, 0}};
-  EXPECT_EQ(reasonAgainstFeatures(p),
-            "position general needs route fft");
+  EXPECT_EQ(reasonAgainstFeatures(p), "position general needs route fft");
 }
 
 TEST(Planner, TransformsServeFunctionsOfTheDistance) {

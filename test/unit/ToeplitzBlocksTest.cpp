@@ -44,11 +44,16 @@ std::vector<int> covered(int64_t n, Mask mask, int64_t window) {
 
 TEST(ToeplitzBlocks, CoverEveryLivePairOnce) {
   for (int64_t n : {1, 2, 16, 127, 128, 129, 256, 257, 300, 700, 1025})
-    for (auto [mask, window] :
-         {std::pair(Mask::None, int64_t(0)), {Mask::Causal, 0},
-          {Mask::Window, 1}, {Mask::Window, 7}, {Mask::Window, 128},
-          {Mask::Window, 129}, {Mask::Window, 130}, {Mask::Window, 257},
-          {Mask::Window, 300}, {Mask::Window, 5000}}) {
+    for (auto [mask, window] : {std::pair(Mask::None, int64_t(0)),
+                                {Mask::Causal, 0},
+                                {Mask::Window, 1},
+                                {Mask::Window, 7},
+                                {Mask::Window, 128},
+                                {Mask::Window, 129},
+                                {Mask::Window, 130},
+                                {Mask::Window, 257},
+                                {Mask::Window, 300},
+                                {Mask::Window, 5000}}) {
       SCOPED_TRACE("n " + std::to_string(n) + " window " +
                    std::to_string(window));
       std::vector<int> count = covered(n, mask, window);
