@@ -114,35 +114,38 @@ def errors(folder, length, filled=0, bits=BITS[-1], element=32):
     """Of the forward transform, the inverse one, and a convolution."""
     f = Transform(folder, length, filled, bits, element)
     rng = np.random.default_rng(length + filled)
+    # The columns that are compared: all, but where that would take long.
+    some = slice(max(1, 2 ** 17 // length))
     x = f.random(rng)
-    exact = fft(x, length)
-    found = {"forward": error(f.transform("forward", x, length),
-                              exact[f.order])}
-    y = f.random(rng)
+    found = {"forward": error(f.transform("forward", x, length)[:, some],
+                              fft(x[:, some], length)[f.order])}
     # An inverse reads everything and gives what is wanted.
     full = np.zeros((length, f.lanes), np.clongdouble)
     for unit in (1, 1j):
         full += unit * rng.uniform(-1, 1, full.shape).astype(f.dtype)
-    back = np.zeros_like(full)
-    back[f.order] = full
+    back = np.zeros_like(full[:, some])
+    back[f.order] = full[:, some]
     want = ifft(back)
-    found["inverse"] = error(f.transform("inverse", full, f.filled),
-                             want[:f.filled], want)
+    got = f.transform("inverse", full, f.filled)[:, some]
+    found["inverse"] = error(got, want[:f.filled], want)
     h = rng.uniform(-1, 1, length).astype(f.dtype).astype(np.longdouble)
     spectrum = fft(h[:, None], length)[f.order, 0] / length
     pairs = f.pairs()
     pairs[:, 0], pairs[:, 1] = spectrum.real, spectrum.imag
-    want = ifft(fft(y, length) * fft(h[:, None], length))
-    got = f.transform("convolve", y, f.filled, pairs)
+    y = f.random(rng)
+    want = ifft(fft(y[:, some], length) * fft(h[:, None], length))
+    got = f.transform("convolve", y, f.filled, pairs)[:, some]
     found["convolve"] = error(got, want[:f.filled], want)
     return f, found
 
 
 def check(folder, *arguments, **options):
+    """Holds all errors against a limit; returns them."""
     f, found = errors(folder, *arguments, **options)
     limit = PASSES * (2 * f.passes + 1) * UNIT[8 * f.dtype().itemsize]
     worst = {k: f"{e:.1e}" for k, e in found.items() if not e <= limit}
     assert not worst, f"{f.length}: error above {limit:.1e}: {worst}"
+    return found
 
 
 @pytest.mark.sweep
@@ -163,10 +166,9 @@ def test_every_type(length, element, bits, tmp_path):
 
 def test_long_lengths_are_as_accurate(tmp_path):
     """The error grows with the logarithm of the length only."""
-    _, near = errors(tmp_path, 2000, filled=1000)
+    near = check(tmp_path, 2000, filled=1000)
     for length in (2 ** 14, 3 * 5 * 7 * 2 ** 9, 2 ** 17, 2 ** 20):
-        check(tmp_path, length, filled=length // 2)
-        _, far = errors(tmp_path, length, filled=length // 2)
+        far = check(tmp_path, length, filled=length // 2)
         for name in near:
             assert far[name] <= 3 * near[name], (length, name, far, near)
 

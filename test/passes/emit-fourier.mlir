@@ -5,15 +5,15 @@
 // CHECK-LABEL: func.func @forward(
 // CHECK-SAME: memref<256xf32>, %{{.*}}: memref<1xf32>) attributes {llvm.bareptr, ropegrad.along = array<i64: 8>, ropegrad.down = array<i64>, ropegrad.pitch = 8 : i64}
 // CHECK-LABEL: func.func private @ropegrad_fourier_forward_8_4_f32x16
-// CHECK: call @ropegrad_fourier_forward8of4_f32x16
-// CHECK-LABEL: func.func private @ropegrad_fourier_forward8of4_f32x16
+// CHECK: call @ropegrad_fourier_forward8of4_8by8_f32x16
+// CHECK-LABEL: func.func private @ropegrad_fourier_forward8of4_8by8_f32x16
 // CHECK-COUNT-8: vector.load {{.*}} vector<16xf32>
 // CHECK-NOT: vector.load
 // CHECK-COUNT-16: vector.store
 // CHECK-LABEL: func.func @inverse(
 // CHECK-LABEL: func.func @convolve(
 // The product with the spectrum in between, in registers.
-// CHECK-LABEL: func.func private @ropegrad_fourier_spectrum8of4_f32x16
+// CHECK-LABEL: func.func private @ropegrad_fourier_spectrum8of4_8by8_f32x16
 // CHECK-LABEL: func.func @multiply(
 // CHECK-LABEL: func.func @spectrum(
 // CHECK-LABEL: func.func @correlate(
@@ -24,5 +24,7 @@
 // SPLIT-DAG: memref.global "private" constant @ropegrad_twiddles_fine_64x128_f64x4
 // SPLIT-LABEL: func.func @forward(
 // SPLIT-SAME: ropegrad.along = array<i64: 4, 4, 8>, ropegrad.down = array<i64: 8, 8>, ropegrad.pitch = 129 : i64
+// The first pass down the columns reads rows that are far apart, and packs.
+// SPLIT-LABEL: func.func private @ropegrad_fourier_forward8at_64by64_1032to8_f64x4
 // SPLIT: memref.prefetch
 module {}
