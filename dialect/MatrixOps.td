@@ -87,13 +87,17 @@ def RopeGrad_ToeplitzOp : RopeGrad_MatrixOp<"toeplitz"> {
     (C1) window is given exactly under mask window and is ≥ 1; (C2) one slope or
     one per head, finite and ≥ 0; (C3) the bias has 2n−1 columns.
 
+    `factors` and `lowering` are what `ropegrad-classify-toeplitz` found: the
+    factors of b, by kind, and the cheapest route that takes their product.
+
     ```mlir
     %b = ropegrad.toeplitz {mask = #ropegrad.mask<window>, window = 33 : i64, alibi = array<f64: 0.5>} : () -> !ropegrad.matrix<1x2x64x64xf32>
     ```
   }];
   let arguments = (ins Optional<RopeGrad_Tall>:$bias,
                        DefaultValuedAttr<RopeGrad_MaskAttr, "::mlir::ropegrad::Mask::None">:$mask,
-                       OptionalAttr<I64Attr>:$window, OptionalAttr<DenseF64ArrayAttr>:$alibi);
+                       OptionalAttr<I64Attr>:$window, OptionalAttr<DenseF64ArrayAttr>:$alibi,
+                       OptionalAttr<RopeGrad_FactorsAttr>:$factors, OptionalAttr<RopeGrad_RouteAttr>:$lowering);
   let assemblyFormat = "(`bias` `(` $bias^ `)`)? attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
 }

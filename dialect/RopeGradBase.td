@@ -64,6 +64,14 @@ def RopeGrad_Fit : RopeGrad_Enum<"Fit", "which polynomial stands for exp", [
   I32EnumAttrCase<"Minimax", 0, "minimax">, I32EnumAttrCase<"Taylor", 1, "taylor">,
   I32EnumAttrCase<"Weighted", 2, "weighted">
 ]>;
+def RopeGrad_Factor : RopeGrad_Enum<"Factor", "what a Toeplitz factor is like", [
+  I32EnumAttrCase<"Constant", 0, "constant">, // 1
+  I32EnumAttrCase<"Character", 1, "character">, // cos and sin of tθ: rotary, absorbed into Q and K
+  I32EnumAttrCase<"Step", 2, "step">,         // [t ≥ 0]
+  I32EnumAttrCase<"Decay", 3, "decay">,       // exp(−m·abs(t))
+  I32EnumAttrCase<"Window", 4, "window">,     // [0 ≤ t < window]
+  I32EnumAttrCase<"General", 5, "general">    // given by numbers: a learned bias, W
+]>;
 
 class RopeGrad_EnumAttr<EnumInfo info, string name>
     : EnumAttr<RopeGrad_Dialect, info, name> {
@@ -72,6 +80,8 @@ class RopeGrad_EnumAttr<EnumInfo info, string name>
 def RopeGrad_LayoutAttr : RopeGrad_EnumAttr<RopeGrad_Layout, "layout">;
 def RopeGrad_MaskAttr : RopeGrad_EnumAttr<RopeGrad_Mask, "mask">;
 def RopeGrad_RouteAttr : RopeGrad_EnumAttr<RopeGrad_Route, "route">;
+def RopeGrad_FactorAttr : RopeGrad_EnumAttr<RopeGrad_Factor, "factor">;
+def RopeGrad_FactorsAttr : TypedArrayAttrBase<RopeGrad_FactorAttr, "array of kinds of Toeplitz factors">;
 def RopeGrad_FitAttr : RopeGrad_EnumAttr<RopeGrad_Fit, "fit">;
 
 //===----------------------------------------------------------------------===//

@@ -34,6 +34,9 @@ LogicalResult expectSupport(Operation *op, ArrayRef<int64_t> support,
 void addEffects(
     DestinationStyleOpInterface op,
     SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &out);
+/// C(d + degree, degree) for verifying M, saturating. It at least doubles at
+/// every step, so that no degree or width takes long.
+int64_t countMonomials(int64_t d, int64_t degree);
 
 } // namespace mlir::ropegrad
 

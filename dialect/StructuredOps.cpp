@@ -21,14 +21,12 @@ using namespace mlir::ropegrad;
 #define GET_OP_CLASSES
 #include "dialect/RopeGradOps.cpp.inc"
 
-namespace mlir::ropegrad {
-
-ArrayRef<int64_t> shapeOf(Value value) {
+ArrayRef<int64_t> mlir::ropegrad::shapeOf(Value value) {
   return cast<ShapedType>(value.getType()).getShape();
 }
 
-LogicalResult expectCounts(DestinationStyleOpInterface op, size_t ins,
-                           size_t outs) {
+LogicalResult mlir::ropegrad::expectCounts(DestinationStyleOpInterface op,
+                                           size_t ins, size_t outs) {
   if (op.getDpsInputs().size() != ins ||
       static_cast<size_t>(op.getNumDpsInits()) != outs)
     return op->emitOpError("expected ")
@@ -37,8 +35,9 @@ LogicalResult expectCounts(DestinationStyleOpInterface op, size_t ins,
   return success();
 }
 
-LogicalResult expectShape(Operation *op, Value value, StringRef name,
-                          ArrayRef<int64_t> expected) {
+LogicalResult mlir::ropegrad::expectShape(Operation *op, Value value,
+                                          StringRef name,
+                                          ArrayRef<int64_t> expected) {
   if (shapeOf(value) == expected)
     return success();
   InFlightDiagnostic diag = op->emitOpError()
@@ -47,21 +46,15 @@ LogicalResult expectShape(Operation *op, Value value, StringRef name,
   return diag << "), but got " << value.getType();
 }
 
-LogicalResult expectRank(Operation *op, Value value, StringRef name,
-                         size_t rank) {
+LogicalResult mlir::ropegrad::expectRank(Operation *op, Value value,
+                                         StringRef name, size_t rank) {
   if (shapeOf(value).size() == rank)
     return success();
   return op->emitOpError() << "expected " << name << " of rank " << rank
                            << ", but got " << value.getType();
 }
 
-} // namespace mlir::ropegrad
-
-namespace {
-
-/// C(d + degree, degree) for verifying M, saturating. It at least doubles at
-/// every step, so that no degree or width takes long.
-int64_t countMonomials(int64_t d, int64_t degree) {
+int64_t mlir::ropegrad::countMonomials(int64_t d, int64_t degree) {
   __int128 result = 1, larger = std::max(d, degree);
   for (int64_t i = 1; i <= std::min(d, degree); ++i) {
     result = result * (larger + i) / i;
@@ -71,42 +64,7 @@ int64_t countMonomials(int64_t d, int64_t degree) {
   return static_cast<int64_t>(result);
 }
 
-/// x (B, H, n, d), G (B, H', M, w), tall (B, H, n, w).
-LogicalResult expectFeatures(Operation *op, Value x, Value g, Value tall,
-                             int64_t degree) {
-  if (failed(expectRank(op, x, "x", 4)) || failed(expectRank(op, g, "G", 4)) ||
-      failed(expectRank(op, tall, "the tall factor", 4)))
-    return failure();
-  ArrayRef<int64_t> s = shapeOf(x), t = shapeOf(g);
-  if (degree < 0)
-    return op->emitOpError("expected a degree >= 0, but got ") << degree;
-  if (t[1] == 0 || s[1] % t[1] != 0)
-    return op->emitOpError("expected the heads of G to divide ")
-           << s[1] << ", but got " << t[1];
-  int64_t m = countMonomials(s[3], degree);
-  if (failed(expectShape(op, g, "G", {s[0], t[1], m, t[3]})))
-    return failure();
-  return expectShape(op, tall, "the tall factor", {s[0], s[1], s[2], t[3]});
-}
-
-} // namespace
-
-namespace mlir::ropegrad {
-
-void addEffects(
-    DestinationStyleOpInterface op,
-    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &out) {
-  for (OpOperand &operand : op->getOpOperands()) {
-    if (!isa<MemRefType>(operand.get().getType()))
-      continue;
-    out.emplace_back(MemoryEffects::Read::get(), &operand);
-    if (op.isDpsInit(&operand))
-      out.emplace_back(MemoryEffects::Write::get(), &operand);
-  }
-}
-
-/// Results on tensors are tied to the outputs; on buffers there are none.
-LogicalResult expectTied(DestinationStyleOpInterface op) {
+LogicalResult mlir::ropegrad::expectTied(DestinationStyleOpInterface op) {
   bool tensors =
       llvm::any_of(op->getOperandTypes(), llvm::IsaPred<RankedTensorType>);
   bool buffers = llvm::any_of(op->getOperandTypes(), llvm::IsaPred<MemRefType>);
@@ -131,9 +89,43 @@ LogicalResult expectTied(DestinationStyleOpInterface op) {
   return success();
 }
 
-/// Pairs (row, column) within d×d.
-LogicalResult expectSupport(Operation *op, ArrayRef<int64_t> support,
-                            int64_t d) {
+namespace {
+
+/// x (B, H, n, d), G (B, H', M, w), tall (B, H, n, w).
+LogicalResult expectFeatures(Operation *op, Value x, Value g, Value tall,
+                             int64_t degree) {
+  if (failed(expectRank(op, x, "x", 4)) || failed(expectRank(op, g, "G", 4)) ||
+      failed(expectRank(op, tall, "the tall factor", 4)))
+    return failure();
+  ArrayRef<int64_t> s = shapeOf(x), t = shapeOf(g);
+  if (degree < 0)
+    return op->emitOpError("expected a degree >= 0, but got ") << degree;
+  if (t[1] == 0 || s[1] % t[1] != 0)
+    return op->emitOpError("expected the heads of G to divide ")
+           << s[1] << ", but got " << t[1];
+  int64_t m = countMonomials(s[3], degree);
+  if (failed(expectShape(op, g, "G", {s[0], t[1], m, t[3]})))
+    return failure();
+  return expectShape(op, tall, "the tall factor", {s[0], s[1], s[2], t[3]});
+}
+
+} // namespace
+
+void mlir::ropegrad::addEffects(
+    DestinationStyleOpInterface op,
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &out) {
+  for (OpOperand &operand : op->getOpOperands()) {
+    if (!isa<MemRefType>(operand.get().getType()))
+      continue;
+    out.emplace_back(MemoryEffects::Read::get(), &operand);
+    if (op.isDpsInit(&operand))
+      out.emplace_back(MemoryEffects::Write::get(), &operand);
+  }
+}
+
+LogicalResult mlir::ropegrad::expectSupport(Operation *op,
+                                            ArrayRef<int64_t> support,
+                                            int64_t d) {
   if (support.size() % 2 != 0)
     return op->emitOpError("expected a support of pairs, but got ")
            << support.size() << " numbers";
@@ -143,8 +135,6 @@ LogicalResult expectSupport(Operation *op, ArrayRef<int64_t> support,
              << d << "), but got " << index;
   return success();
 }
-
-} // namespace mlir::ropegrad
 
 namespace {
 
@@ -168,6 +158,10 @@ ROPEGRAD_EFFECTS(RequirePositiveOp)
 ROPEGRAD_EFFECTS(AccumulateOp)
 ROPEGRAD_EFFECTS(ExpandOp)
 ROPEGRAD_EFFECTS(ReverseOp)
+ROPEGRAD_EFFECTS(DecayRowsOp)
+ROPEGRAD_EFFECTS(ChunkStatesOp)
+ROPEGRAD_EFFECTS(ChunkExpandOp)
+ROPEGRAD_EFFECTS(ChunkReverseOp)
 ROPEGRAD_EFFECTS(KroneckerFeaturesOp)
 ROPEGRAD_EFFECTS(PositionTableOp)
 ROPEGRAD_EFFECTS(ToeplitzApplyOp)

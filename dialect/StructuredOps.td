@@ -178,6 +178,90 @@ def RopeGrad_ReverseOp : RopeGrad_MapOp<"reverse"> {
   let arguments = (ins Variadic<RopeGrad_Tall>:$ins, Variadic<RopeGrad_Tall>:$outs, I64Attr:$degree);
 }
 
+def RopeGrad_DecayRowsOp : RopeGrad_MapOp<"decay_rows"> {
+  let summary = "rows times exp(−m · distance) within their chunk";
+  let description = [{
+    y_i = exp(−m · s(i)) x_i with s(i) = `first` + (i mod `chunk`), or with
+    `descending` s(i) = `first` − (i mod `chunk`): the part of an ALiBi prefactor
+    that lies inside a chunk, a factor ≤ 1 of every row. m is one of `slopes`, or
+    one per head. Where y has more heads than x, heads of a group read the same
+    x; where it has fewer, heads of a group are summed.
+
+    (C1) x is (B, H, n, w), y (B, H', n, w), one of H, H' divides the other;
+    (C2) one slope or one for each of the larger number of heads, finite and
+    ≥ 0; (C3) chunk ≥ 1 and s(i) ≥ 0 for every i.
+
+    ```mlir
+    %y = ropegrad.decay_rows ins(%x : tensor<1x1x64x4xf32>) outs(%e : tensor<1x2x64x4xf32>) {chunk = 16 : i64, first = 15 : i64, descending, slopes = array<f64: 0.5, 0.25>} -> tensor<1x2x64x4xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<RopeGrad_Tall>:$ins, Variadic<RopeGrad_Tall>:$outs,
+                       DenseF64ArrayAttr:$slopes, I64Attr:$chunk, I64Attr:$first, UnitAttr:$descending);
+}
+
+def RopeGrad_ChunkStatesOp : RopeGrad_MapOp<"chunk_states"> {
+  let summary = "what the rows of each chunk see of the chunks before it";
+  let description = [{
+    With A_c = diag(coefficients) Φ(x)ᵀ V over the rows of chunk c (see
+    `accumulate`; chunks have `chunk` rows, the last one maybe fewer),
+
+    S_c = Σ_{t = 1, 2, ...} exp(−m · chunk · (t − 1)) A_{c−t}
+
+    over all chunks before c, or, with `reach`, t ≤ reach only. With `reversed`,
+    A_{c+t} takes the place of A_{c−t}. m is one of `slopes`, or one per head of
+    S; no slopes: 0. Nothing is ever subtracted, and sums over many chunks are
+    made in double.
+
+    (C1) V is (B, H, n, w), x (B, Hx, n, d), S (B, Hs, ⌈n/chunk⌉, M, w) with
+    M = C(d+g, g), Hx and Hs divide H: heads of a group of S are summed;
+    (C2) chunk ≥ 1, reach ≥ 1; (C3) slopes as many as heads of S or one, finite
+    and ≥ 0.
+
+    ```mlir
+    %S = ropegrad.chunk_states ins(%x, %v : tensor<1x2x64x2xf32>, tensor<1x2x64x3xf32>) outs(%e : tensor<1x1x4x6x3xf32>) {chunk = 16 : i64, coefficients = array<f64: 1.0, 1.0, 0.5>, scale = 0.5 : f64} -> tensor<1x1x4x6x3xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<RopeGrad_Tall>:$ins, Variadic<RopeGrad_Tall>:$outs,
+                       DenseF64ArrayAttr:$coefficients, F64Attr:$scale, I64Attr:$chunk,
+                       OptionalAttr<I64Attr>:$reach, OptionalAttr<DenseF64ArrayAttr>:$slopes,
+                       UnitAttr:$reversed);
+}
+
+def RopeGrad_ChunkExpandOp : RopeGrad_MapOp<"chunk_expand"> {
+  let summary = "N = Φ(x) S, each chunk of rows with its own state";
+  let description = [{
+    N_i = φ(x_i) S_c for the rows i of chunk c: `expand` with the states that
+    `chunk_states` made.
+
+    (C1) N is (B, H, n, w), x (B, Hx, n, d), S (B, Hs, ⌈n/chunk⌉, M, w) with
+    M = C(d+g, g) for g = `degree`, Hx and Hs divide H; (C2) chunk ≥ 1.
+
+    ```mlir
+    %N = ropegrad.chunk_expand ins(%x, %S : tensor<1x2x64x2xf32>, tensor<1x1x4x6x3xf32>) outs(%e : tensor<1x2x64x3xf32>) {chunk = 16 : i64, degree = 2 : i64} -> tensor<1x2x64x3xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<RopeGrad_Tall>:$ins, Variadic<RopeGrad_Tall>:$outs,
+                       I64Attr:$degree, I64Attr:$chunk);
+}
+
+def RopeGrad_ChunkReverseOp : RopeGrad_MapOp<"chunk_reverse"> {
+  let summary = "gradient of Σ_i ⟨u_i, φ(x_i) S_c⟩ with respect to x";
+  let description = [{
+    `reverse` with the states that `chunk_states` made: dx_i =
+    Σ_μ ⟨u_i, S_cμ⟩ ∇φ_μ(x_i) for the rows i of chunk c.
+
+    (C1) u is (B, H, n, w), x (B, Hx, n, d), S (B, Hs, ⌈n/chunk⌉, M, w),
+    dx (B, H, n, d) with M = C(d+g, g) for g = `degree`, Hx and Hs divide H;
+    (C2) chunk ≥ 1.
+
+    ```mlir
+    %dx = ropegrad.chunk_reverse ins(%x, %S, %u : tensor<1x2x64x2xf32>, tensor<1x1x4x6x3xf32>, tensor<1x2x64x3xf32>) outs(%e : tensor<1x2x64x2xf32>) {chunk = 16 : i64, degree = 2 : i64} -> tensor<1x2x64x2xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<RopeGrad_Tall>:$ins, Variadic<RopeGrad_Tall>:$outs,
+                       I64Attr:$degree, I64Attr:$chunk);
+}
+
 def RopeGrad_KroneckerFeaturesOp : RopeGrad_MapOp<"kronecker_features"> {
   let summary = "the paper's gradient with respect to X on the features route";
   let description = [{

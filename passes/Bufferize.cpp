@@ -93,7 +93,8 @@ struct Model : DstBufferizableOpInterfaceExternalModel<Model<OpTy>, OpTy> {
       FailureOr<Value> buffer = contiguousBuffer(
           rewriter, operand.get(), dps.isDpsInit(&operand) && !handsOn(op),
           /*strided=*/isa<RequirePositiveOp>(op) ||
-              (isa<ExpandOp>(op) && operand.getOperandNumber() == 1),
+              (isa<ExpandOp, ChunkExpandOp>(op) &&
+               operand.getOperandNumber() == 1),
           options, state);
       if (failed(buffer))
         return op->emitError("expected contiguous buffers");
@@ -175,6 +176,10 @@ void registerBufferization(DialectRegistry &registry) {
     AccumulateOp::attachInterface<Model<AccumulateOp>>(*context);
     ExpandOp::attachInterface<Model<ExpandOp>>(*context);
     ReverseOp::attachInterface<Model<ReverseOp>>(*context);
+    DecayRowsOp::attachInterface<Model<DecayRowsOp>>(*context);
+    ChunkStatesOp::attachInterface<Model<ChunkStatesOp>>(*context);
+    ChunkExpandOp::attachInterface<Model<ChunkExpandOp>>(*context);
+    ChunkReverseOp::attachInterface<Model<ChunkReverseOp>>(*context);
     KroneckerFeaturesOp::attachInterface<Model<KroneckerFeaturesOp>>(*context);
     PositionTableOp::attachInterface<Model<PositionTableOp>>(*context);
     ToeplitzApplyOp::attachInterface<Model<ToeplitzApplyOp>>(*context);

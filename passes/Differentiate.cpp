@@ -102,7 +102,9 @@ private:
     Value prefactor;
     if (hasMask || alibi || bias)
       prefactor = ToeplitzOp::create(b, loc, matrixType, bias, mask,
-                                     hasMask ? window : IntegerAttr(), alibi);
+                                     hasMask ? window : IntegerAttr(), alibi,
+                                     /*factors=*/ArrayAttr(),
+                                     /*lowering=*/RouteAttr());
     if (problem.isExp())
       makeExponential(prefactor);
     else

@@ -152,7 +152,22 @@ void emitAccumulate(Emitter &e, Operation *anchor, const FeatureShape &shape,
                     const RowSpace &space, ArrayRef<double> weights,
                     const Tall &x, const Tall &v, Value g);
 
-/// The same for the rows of one head, in pieces. Partial sums live in an order
+//===--- the ops over chunks (Chunks.h) ---===//
+
+struct ChunkShape;
+struct ChunkStates;
+
+/// N_i = φ(x_i) S_c for the rows i of every chunk c.
+void emitChunkExpand(Emitter &e, Operation *anchor, const ChunkShape &shape,
+                     const RowSpace &space, const Tall &x,
+                     const ChunkStates &states, const Tall &out);
+
+/// dx_i = Σ_μ ⟨u_i, S_cμ⟩ ∇φ_μ(x_i) for the rows i of every chunk c.
+void emitChunkReverse(Emitter &e, Operation *anchor, const ChunkShape &shape,
+                      const RowSpace &space, const Tall &x,
+                      const ChunkStates &states, const Tall &u, const Tall &dx);
+
+/// accumulate for the rows of one head, in pieces. Partial sums live in an order
 /// of their own until `finish`.
 class Accumulator {
 public:

@@ -10,7 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "passes/Features.h"
+#include "passes/Chunks.h"
 
 using namespace mlir;
 using namespace mlir::ropegrad;
@@ -29,6 +29,8 @@ public:
 
   void emit(const RowSpace &space, const Tall &x, const Tall &g,
             const Tall &out);
+  void emitChunks(const RowSpace &space, int64_t chunk, const Tall &x,
+                  const ChunkStates &states, const Tall &out);
 
 private:
   std::string name(const Twine &what) const {
@@ -234,6 +236,39 @@ void Expander::emit(const RowSpace &space, const Tall &x, const Tall &g,
            {from.buffer, from.at, from.stride, packed, e.mul(kv, size),
             to.buffer, to.at, to.stride, unit.count, block, sums});
   });
+}
+
+/// A chunk's state is packed where it is used: by the loop over chunks.
+void Expander::emitChunks(const RowSpace &space, int64_t chunk, const Tall &x,
+                          const ChunkStates &states, const Tall &out) {
+  forRows(e, space, [&](const RowUnit &unit) {
+    Value packed = e.scratch(features.size * shape.w);
+    Value block = e.scratch(features.rows * pitch);
+    Value sums = e.scratch(shape.w * pitch);
+    Value head = e.div(unit.head, shape.group());
+    forChunks(e, unit, chunk, /*reversed=*/false,
+              [&](Value number, Value first, Value count) {
+                Value g = states.at(e, unit.batch, head, number);
+                e.call(packKernel(),
+                       {states.buffer, g, e.index(states.rowStride), packed,
+                        e.index(0)});
+                Rows from = rowsOfGroup(e, x, space, unit, first);
+                Rows to = rowsOfGroup(e, out, space, unit, first);
+                e.call(rowsKernel(),
+                       {from.buffer, from.at, from.stride, packed, e.index(0),
+                        to.buffer, to.at, to.stride, count, block, sums});
+              });
+  });
+}
+
+void mlir::ropegrad::emitChunkExpand(Emitter &e, Operation *anchor,
+                                     const ChunkShape &shape,
+                                     const RowSpace &space, const Tall &x,
+                                     const ChunkStates &states,
+                                     const Tall &out) {
+  FeatureShape features = shape.features;
+  features.n = std::min(features.n, shape.chunk);
+  Expander(e, anchor, features).emitChunks(space, shape.chunk, x, states, out);
 }
 
 void mlir::ropegrad::emitExpand(Emitter &e, Operation *anchor,

@@ -12,7 +12,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "passes/Features.h"
+#include "passes/Chunks.h"
 
 #include "passes/Monomials.h"
 
@@ -46,8 +46,16 @@ public:
 
   void emit(const RowSpace &space, const Tall &x, Value g, const Tall &u,
             const Tall &dx);
+  void emitChunks(const RowSpace &space, int64_t chunk, const Tall &x,
+                  const ChunkStates &states, const Tall &u, const Tall &dx);
 
 private:
+  struct Scratch {
+    Value phi, dphi, columns;
+  };
+  Scratch makeScratch();
+  void callRows(const Rows &x, Value g, Value at, const Rows &u, const Rows &dx,
+                Value count, const Scratch &scratch);
   std::string name(const Twine &what) const {
     return kernelName(e, "ropegrad_reverse_" + what + "_d" + Twine(shape.d) +
                              "_g" + Twine(shape.degree) + "_w" +
@@ -369,22 +377,56 @@ func::FuncOp Reverser::rowsKernel() {
                   {b, i, i, b, i, b, i, i, b, i, i, i, b, b, b}, body);
 }
 
+Reverser::Scratch Reverser::makeScratch() {
+  int64_t rows = features.rows + (shape.degree >= 3 ? monomials : 0);
+  Value phi = e.scratch(rows * pitch);
+  Value dphi = e.scratch(features.rows * pitch);
+  return {phi, dphi, e.scratch(shape.w * pitch)};
+}
+
+void Reverser::callRows(const Rows &x, Value g, Value at, const Rows &u,
+                        const Rows &dx, Value count, const Scratch &scratch) {
+  e.call(rowsKernel(),
+         {x.buffer, x.at, x.stride, g, at, u.buffer, u.at, u.stride, dx.buffer,
+          dx.at, dx.stride, count, scratch.phi, scratch.dphi, scratch.columns});
+}
+
 void Reverser::emit(const RowSpace &space, const Tall &x, Value g,
                     const Tall &u, const Tall &dx) {
   int64_t size = Features(shape.d, shape.degree).size * shape.w;
   forRows(e, space, [&](const RowUnit &unit) {
-    int64_t rows = features.rows + (shape.degree >= 3 ? monomials : 0);
-    Value phi = e.scratch(rows * pitch);
-    Value dphi = e.scratch(features.rows * pitch);
-    Value columns = e.scratch(shape.w * pitch);
+    Scratch scratch = makeScratch();
     Value kv = e.add(e.mul(unit.batch, shape.kvHeads),
                      e.div(unit.head, shape.group()));
-    Rows from = rowsOf(e, x, unit), weights = rowsOf(e, u, unit),
-         to = rowsOf(e, dx, unit);
-    e.call(rowsKernel(), {from.buffer, from.at, from.stride, g, e.mul(kv, size),
-                          weights.buffer, weights.at, weights.stride, to.buffer,
-                          to.at, to.stride, unit.count, phi, dphi, columns});
+    callRows(rowsOf(e, x, unit), g, e.mul(kv, size), rowsOf(e, u, unit),
+             rowsOf(e, dx, unit), unit.count, scratch);
   });
+}
+
+void Reverser::emitChunks(const RowSpace &space, int64_t chunk, const Tall &x,
+                          const ChunkStates &states, const Tall &u,
+                          const Tall &dx) {
+  forRows(e, space, [&](const RowUnit &unit) {
+    Scratch scratch = makeScratch();
+    Value head = e.div(unit.head, shape.group());
+    forChunks(e, unit, chunk, /*reversed=*/false,
+              [&](Value number, Value first, Value count) {
+                callRows(rowsOfGroup(e, x, space, unit, first), states.buffer,
+                         states.at(e, unit.batch, head, number),
+                         rowsOfGroup(e, u, space, unit, first),
+                         rowsOfGroup(e, dx, space, unit, first), count,
+                         scratch);
+              });
+  });
+}
+
+void mlir::ropegrad::emitChunkReverse(Emitter &e, Operation *anchor,
+                                      const ChunkShape &shape,
+                                      const RowSpace &space, const Tall &x,
+                                      const ChunkStates &states, const Tall &u,
+                                      const Tall &dx) {
+  Reverser(e, anchor, shape.features, std::min(shape.chunk, shape.features.n))
+      .emitChunks(space, shape.chunk, x, states, u, dx);
 }
 
 void mlir::ropegrad::emitReverse(Emitter &e, Operation *anchor,

@@ -11,6 +11,7 @@
 
 #include "passes/Algebra.h"
 #include "passes/FuseFourier.h"
+#include "passes/FuseScan.h"
 #include "passes/Monomials.h"
 #include "passes/RowScaling.h"
 #include "passes/Similarity.h"
@@ -378,8 +379,15 @@ struct ShareAccumulate : OpRewritePattern<AccumulateOp> {
 };
 
 struct FuseKroneckerPass : impl::FuseKroneckerBase<FuseKroneckerPass> {
+  using FuseKroneckerBase::FuseKroneckerBase;
+
   void runOnOperation() final {
     MLIRContext *context = &getContext();
+    if (chunk < 0) {
+      getOperation().emitError("expected chunk to be at least 0, but got ")
+          << chunk.getValue();
+      return signalPassFailure();
+    }
     RewritePatternSet normal(context);
     normal.add<FoldIntoOuter>(context, PatternBenefit(2));
     populateRowScalingPatterns(normal);
@@ -391,8 +399,10 @@ struct FuseKroneckerPass : impl::FuseKroneckerBase<FuseKroneckerPass> {
               ReverseFeatures, ReverseTransposedFeatures,
               KroneckerGradientFeatures>(context);
     populateFourierPatterns(exits);
+    populateScanPatterns(exits, chunk);
     RewritePatternSet sharing(context);
     sharing.add<ShareAccumulate>(context);
+    populateScanSharingPatterns(sharing);
     for (RewritePatternSet *set : {&normal, &joining, &exits, &sharing}) {
       if (failed(applyPatternsGreedily(getOperation(), std::move(*set))))
         return signalPassFailure();

@@ -4,12 +4,12 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The pass ropegrad-lower-features: accumulate, expand, reverse and
-// kronecker_features on buffers to scf, vector and memref.
+// The pass ropegrad-lower-features: accumulate, expand and reverse, the same
+// over chunks, and kronecker_features on buffers to scf, vector and memref.
 //
 //===----------------------------------------------------------------------===//
 
-#include "passes/Features.h"
+#include "passes/Chunks.h"
 
 #include "passes/Monomials.h"
 
@@ -37,7 +37,7 @@ LogicalResult checkOperands(Operation *op) {
     if (!type)
       return op->emitOpError("expected buffers, but got ") << operand.getType();
     // Columns of G: the first ones of the forward pass' G+ are those of dV.
-    bool isG = isa<ExpandOp>(op) && operand == op->getOperand(1);
+    bool isG = isa<ExpandOp, ChunkExpandOp>(op) && operand == op->getOperand(1);
     if (!type.getLayout().isIdentity() && !isG)
       return op->emitOpError("expected an identity layout, but got ") << type;
     Type element = type.getElementType();
@@ -117,6 +117,64 @@ LogicalResult lower(ReverseOp op, Emitter &e) {
   return success();
 }
 
+/// Tall (B, H, n, w) and x of width d with states (B, Hs, chunks, M, w).
+ChunkShape chunkShape(Value x, Value tall, Value states, int64_t degree,
+                      int64_t chunk) {
+  ArrayRef<int64_t> s = shapeOf(tall), t = shapeOf(states);
+  return {{s[0], s[1], t[1], s[2], shapeOf(x)[3], s[3], degree}, chunk};
+}
+
+LogicalResult lower(ChunkStatesOp op, Emitter &e) {
+  Value x = op.getIns()[0], v = op.getIns()[1];
+  ArrayRef<double> c = op.getCoefficients();
+  int64_t chunk = static_cast<int64_t>(op.getChunk());
+  auto talls = tallsOf(e, op, {x, v});
+  FailureOr<ChunkStates> states = chunkStatesOf(e, op, op.getOuts()[0]);
+  FailureOr<RowSpace> space = chunkSpace(e, op, v, chunk);
+  if (failed(talls) || failed(states) || failed(space))
+    return failure();
+  space->heads = states->heads;
+  ChunkShape shape = chunkShape(x, v, op.getOuts()[0], c.size() - 1, chunk);
+  ChunkSums sums{
+      weightsOf(shape.features.d, c, op.getScale().convertToDouble()),
+      {},
+      static_cast<int64_t>(op.getReach().value_or(0)),
+      op.getReversed()};
+  if (auto slopes = op.getSlopes())
+    sums.slopes.assign(slopes->begin(), slopes->end());
+  emitChunkStates(e, op, shape, *space, sums, (*talls)[0], (*talls)[1],
+                  *states);
+  return success();
+}
+
+LogicalResult lower(ChunkExpandOp op, Emitter &e) {
+  Value x = op.getIns()[0], out = op.getOuts()[0];
+  int64_t chunk = static_cast<int64_t>(op.getChunk());
+  auto talls = tallsOf(e, op, {x, out});
+  FailureOr<ChunkStates> states = chunkStatesOf(e, op, op.getIns()[1]);
+  FailureOr<RowSpace> space = chunkSpace(e, op, out, chunk);
+  if (failed(talls) || failed(states) || failed(space))
+    return failure();
+  emitChunkExpand(e, op,
+                  chunkShape(x, out, op.getIns()[1], op.getDegree(), chunk),
+                  *space, (*talls)[0], *states, (*talls)[1]);
+  return success();
+}
+
+LogicalResult lower(ChunkReverseOp op, Emitter &e) {
+  Value x = op.getIns()[0], u = op.getIns()[2];
+  int64_t chunk = static_cast<int64_t>(op.getChunk());
+  auto talls = tallsOf(e, op, {x, u, op.getOuts()[0]});
+  FailureOr<ChunkStates> states = chunkStatesOf(e, op, op.getIns()[1]);
+  FailureOr<RowSpace> space = chunkSpace(e, op, u, chunk);
+  if (failed(talls) || failed(states) || failed(space))
+    return failure();
+  emitChunkReverse(e, op,
+                   chunkShape(x, u, op.getIns()[1], op.getDegree(), chunk),
+                   *space, (*talls)[0], *states, (*talls)[1], (*talls)[2]);
+  return success();
+}
+
 LogicalResult lower(KroneckerFeaturesOp op, Emitter &e) {
   ArrayRef<int64_t> q = shapeOf(op.getIns()[0]), u = shapeOf(op.getIns()[2]);
   ArrayRef<double> c = op.getCoefficients();
@@ -168,13 +226,15 @@ struct LowerFeaturesPass
     }
     SmallVector<Operation *> ops;
     getOperation().walk([&](Operation *op) {
-      if (isa<AccumulateOp, ExpandOp, ReverseOp, KroneckerFeaturesOp>(op))
+      if (isa<AccumulateOp, ExpandOp, ReverseOp, ChunkStatesOp, ChunkExpandOp,
+              ChunkReverseOp, KroneckerFeaturesOp>(op))
         ops.push_back(op);
     });
     for (Operation *op : ops) {
       LogicalResult done =
           llvm::TypeSwitch<Operation *, LogicalResult>(op)
-              .Case<AccumulateOp, ExpandOp, ReverseOp, KroneckerFeaturesOp>(
+              .Case<AccumulateOp, ExpandOp, ReverseOp, ChunkStatesOp,
+                    ChunkExpandOp, ChunkReverseOp, KroneckerFeaturesOp>(
                   [&](auto typed) { return lowerAndErase(typed); })
               .Default([](Operation *) { return failure(); });
       if (failed(done))

@@ -129,8 +129,8 @@ struct LowerRows : mlir::ropegrad::impl::LowerRowsBase<LowerRows> {
     SmallVector<Operation *> ops;
     getOperation().walk([&](Operation *op) {
       auto structured = dyn_cast<linalg::LinalgOp>(op);
-      if (isa<RotateOp, AppendColumnOp, ConvertOp, GuardOp, RequirePositiveOp,
-              PositionTableOp, linalg::MatmulOp>(op) ||
+      if (isa<RotateOp, AppendColumnOp, DecayRowsOp, ConvertOp, GuardOp,
+              RequirePositiveOp, PositionTableOp, linalg::MatmulOp>(op) ||
           (structured && isElementwiseOfRows(structured, buffers)))
         ops.push_back(op);
     });
@@ -162,6 +162,7 @@ struct LowerRows : mlir::ropegrad::impl::LowerRowsBase<LowerRows> {
         .Case([&](RotateOp rotate) { return lowerRotate(e, rotate); })
         .Case(
             [&](AppendColumnOp append) { return lowerAppendColumn(e, append); })
+        .Case([&](DecayRowsOp decay) { return lowerDecayRows(e, decay); })
         .Case([&](GuardOp guard) { return lowerGuard(e, guard); })
         .Case([&](RequirePositiveOp require) {
           return lowerRequirePositive(e, require);

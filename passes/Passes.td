@@ -95,6 +95,33 @@ def ApproximateExp : Pass<"ropegrad-approximate-exp", "::mlir::ModuleOp"> {
                            "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def ClassifyToeplitz : Pass<"ropegrad-classify-toeplitz", "::mlir::ModuleOp"> {
+  let summary = "names the factors of every Toeplitz prefactor";
+  let description = [{
+    Writes on every `toeplitz` op of which factors it is a product, and the
+    cheapest route that takes them all:
+
+    | factor | of b(t) or W_t | route |
+    |---|---|---|
+    | `constant` | 1 | features: rank one |
+    | `character` | rotary position, which Q and K have absorbed | features |
+    | `step` | [t ≥ 0] | scan |
+    | `window` | [0 ≤ t < window] | scan |
+    | `decay` | exp(−m·abs(t)) | scan |
+    | `general` | a learned bias | fft |
+
+    What is simpler than it looks is said more simply first: slopes that are all
+    0 and factors of ones are dropped, a window of n rows or more is a step.
+
+    ```mlir
+    %b = ropegrad.toeplitz {mask = #ropegrad.mask<window>, window = 100 : i64, alibi = array<f64: 0.5>} : () -> !ropegrad.matrix<1x1x64x64xf32>
+      ==>
+    %b = ropegrad.toeplitz {alibi = array<f64: 0.5>, factors = [#ropegrad.factor<step>, #ropegrad.factor<decay>], lowering = #ropegrad.route<scan>, mask = #ropegrad.mask<causal>} : () -> !ropegrad.matrix<1x1x64x64xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::ropegrad::RopeGradDialect"];
+}
+
 def FuseKronecker : Pass<"ropegrad-fuse-kronecker", "::mlir::ModuleOp"> {
   let summary = "level 2 to level 3: polynomials of logits to monomial features";
   let description = [{
@@ -113,9 +140,25 @@ def FuseKronecker : Pass<"ropegrad-fuse-kronecker", "::mlir::ModuleOp"> {
     ```
 
     Row scalings are moved out of the matrices first, numerator and denominator
-    share one product with [V, 1], and equal reductions over n are made once. A
-    polynomial under a prefactor other than 1 or with general W is left alone.
+    share one product with [V, 1], and equal reductions over n are made once.
+
+    On route scan, where a mask or ALiBi b multiplies the polynomial, rows are cut
+    into chunks. Blocks near the diagonal stay implicit matrices, and the rest
+    goes through the states at the chunks' boundaries:
+
+    ```mlir
+    apply(b ∘ polynomial(logits(q, k)), X)
+      ==>
+    apply(block_band ∘ b ∘ polynomial(logits(q, k)), X) + chunk_expand(q, chunk_states(k, X))
+    ```
+
+    ALiBi becomes factors ≤ 1 of rows (`decay_rows`) and from state to state; the
+    transposed exits are scans from the other end, ALiBi without a mask is two
+    scans. What the route of the plan does not take is left alone.
   }];
+  let options = [
+    Option<"chunk", "chunk", "int64_t", "0", "rows of a chunk on route scan; 0: as many as cost least">
+  ];
   let dependentDialects = ["::mlir::ropegrad::RopeGradDialect", "::mlir::arith::ArithDialect",
                            "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
 }

@@ -42,6 +42,7 @@ void buildAlgebra(OpPassManager &manager, const PipelineOptions &options) {
 
 /// Level 2 to level 3: tall tensors only.
 void buildStructured(OpPassManager &manager) {
+  manager.addPass(createClassifyToeplitz());
   manager.addPass(createFuseKronecker());
   manager.addPass(createOutlineTiles());
   tidy(manager);
@@ -127,7 +128,8 @@ void registerPipeline() {
   registerPassPipeline(
       "ropegrad-pipeline",
       "from problems to the LLVM dialect: plan, widen-storage, differentiate, "
-      "approximate-exp, fuse-kronecker, outline-tiles, split-gradient, "
+      "approximate-exp, classify-toeplitz, fuse-kronecker, outline-tiles, "
+      "split-gradient, "
       "bufferize, runtime-sizes, lower-rows, lower-tiles, lower-features, "
       "lower-toeplitz, lower-pairs, fuse-parallel, parallelize, "
       "pack-workspace, outline-units, fetch-units, conversions to LLVM",

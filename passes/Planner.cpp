@@ -11,6 +11,7 @@
 #include "passes/Planner.h"
 #include "dialect/Format.h"
 #include "passes/PlanFourier.h"
+#include "passes/PlanScan.h"
 #include "passes/Polynomial.h"
 
 #include <algorithm>
@@ -27,18 +28,17 @@ bool hasAlibi(const Problem &p) {
 /// route that would handle it.
 std::vector<std::string> obstaclesToFeatures(const Problem &p) {
   std::vector<std::string> obstacles;
-  auto needs = [&](const std::string &what, const std::string &route) {
-    obstacles.push_back(what + " needs route " + route +
-                        (route == "fft" ? "" : ", which is not supported yet"));
+  auto needs = [&](const std::string &what, Route route) {
+    obstacles.push_back(what + " needs route " + toString(route));
   };
   if (p.position == Position::General)
-    needs("position general", "fft");
+    needs("position general", Route::FFT);
   if (p.learnedBias)
-    needs("a learned bias", "fft");
+    needs("a learned bias", Route::FFT);
   if (p.mask != Mask::None)
-    needs(std::string("mask ") + toString(p.mask), "scan");
+    needs(std::string("mask ") + toString(p.mask), Route::Scan);
   else if (hasAlibi(p))
-    needs("alibi without a mask", "fft");
+    needs("alibi", Route::Scan);
   return obstacles;
 }
 
@@ -80,15 +80,29 @@ Alternative judgeFeatures(const Problem &p, const PolynomialChoice &polynomial,
   return result;
 }
 
-Alternative judgeLater(Route route, const PolynomialChoice &polynomial) {
+Alternative judgeScan(const Problem &p, const PolynomialChoice &polynomial,
+                      const CostModel &model, int64_t threads) {
   Alternative result;
-  result.route = route;
+  result.route = Route::Scan;
   result.degree = polynomial.degree;
-  std::vector<std::string> obstacles = {
-      std::string("route ") + toString(route) + " is not supported yet"};
+  std::vector<std::string> obstacles = obstaclesToScan(p);
   if (!polynomial.obstacle.empty())
     obstacles.push_back(polynomial.obstacle);
-  result.reason = join(obstacles);
+  result.admissible = obstacles.empty();
+  if (!result.admissible) {
+    result.reason = join(obstacles);
+    return result;
+  }
+  unsigned degree = *polynomial.degree;
+  ScanCost cost = scanCost(p, degree);
+  result.predictedMs = scanMilliseconds(p, degree, model, threads);
+  result.reason =
+      cost.states > 0
+          ? "M = " + format(*polynomial.features) + " features a row and " +
+                format(cost.states, 3) +
+                " in states: " + format(cost.flops(), 3) + " flops"
+          : "every pair of rows, as a polynomial: " + format(cost.flops(), 3) +
+                " flops";
   return result;
 }
 
@@ -104,11 +118,19 @@ void adopt(Plan &plan, const Problem &p, PolynomialChoice polynomial,
   }
   plan.degree = polynomial.degree;
   plan.features = polynomial.features;
-  bool byTransforms = chosen.route == Route::FFT;
-  plan.flops = byTransforms ? fourierFlops(p, *polynomial.degree)
-                            : CostModel::featuresFlops(p, *polynomial.degree);
-  plan.bytes = byTransforms ? fourierBytes(p, *polynomial.degree)
-                            : CostModel::featuresBytes(p, *polynomial.degree);
+  switch (chosen.route) {
+  case Route::Scan:
+    plan.flops = scanCost(p, *polynomial.degree).flops();
+    plan.bytes = scanBytes(p, *polynomial.degree);
+    break;
+  case Route::FFT:
+    plan.flops = fourierFlops(p, *polynomial.degree);
+    plan.bytes = fourierBytes(p, *polynomial.degree);
+    break;
+  default:
+    plan.flops = CostModel::featuresFlops(p, *polynomial.degree);
+    plan.bytes = CostModel::featuresBytes(p, *polynomial.degree);
+  }
   if (polynomial.approximation)
     plan.radius = polynomial.approximation->radius;
   plan.approximation = std::move(polynomial.approximation);
@@ -124,7 +146,7 @@ PlanResult makePlan(const Problem &problem, int64_t threads,
   Plan &plan = result.plan.emplace();
   plan.alternatives = {judgeExact(problem, model, threads),
                        judgeFeatures(problem, polynomial, model, threads),
-                       judgeLater(Route::Scan, polynomial),
+                       judgeScan(problem, polynomial, model, threads),
                        judgeFourier(problem, polynomial, model, threads)};
   const Alternative *chosen = nullptr;
   for (const Alternative &each : plan.alternatives) {

@@ -33,7 +33,7 @@ static int64_t rankOf(Value value) {
 /// The operands of an op of this dialect that have one row per position.
 static SmallVector<Value> rowOperands(Operation *op) {
   return llvm::TypeSwitch<Operation *, SmallVector<Value>>(op)
-      .Case<RotateOp, AppendColumnOp, RequirePositiveOp>(
+      .Case<RotateOp, AppendColumnOp, RequirePositiveOp, DecayRowsOp>(
           [](auto rows) { return SmallVector<Value>(rows->getOperands()); })
       .Case([](GuardOp guard) {
         return SmallVector<Value>(guard.getOuts().drop_front());
@@ -43,12 +43,12 @@ static SmallVector<Value> rowOperands(Operation *op) {
                    ? SmallVector<Value>(convert->getOperands())
                    : SmallVector<Value>();
       })
-      .Case<AccumulateOp, KroneckerFeaturesOp>(
+      .Case<AccumulateOp, ChunkStatesOp, KroneckerFeaturesOp>(
           [](auto sum) { return SmallVector<Value>(sum.getIns()); })
-      .Case([](ExpandOp expand) -> SmallVector<Value> {
+      .Case<ExpandOp, ChunkExpandOp>([](auto expand) -> SmallVector<Value> {
         return {expand.getIns()[0], expand.getOuts()[0]};
       })
-      .Case([](ReverseOp reverse) -> SmallVector<Value> {
+      .Case<ReverseOp, ChunkReverseOp>([](auto reverse) -> SmallVector<Value> {
         return {reverse.getIns()[0], reverse.getIns()[2], reverse.getOuts()[0]};
       })
       .Case([](PairApplyOp apply) {
@@ -77,10 +77,12 @@ static SmallVector<Value> rowOperands(Operation *op) {
 /// counts monomials, or none counts positions.
 static SmallVector<Value> wholeOperands(Operation *op) {
   return llvm::TypeSwitch<Operation *, SmallVector<Value>>(op)
-      .Case([](AccumulateOp sum) { return SmallVector<Value>(sum.getOuts()); })
-      .Case<ExpandOp, ReverseOp>([](auto product) -> SmallVector<Value> {
-        return {product.getIns()[1]};
-      })
+      .Case<AccumulateOp, ChunkStatesOp>(
+          [](auto sum) { return SmallVector<Value>(sum.getOuts()); })
+      .Case<ExpandOp, ReverseOp, ChunkExpandOp, ChunkReverseOp>(
+          [](auto product) -> SmallVector<Value> {
+            return {product.getIns()[1]};
+          })
       .Case([](ConvertOp convert) {
         return convertsRows(convert)
                    ? SmallVector<Value>()

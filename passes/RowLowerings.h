@@ -72,6 +72,7 @@ Value unitsOf(Emitter &e, const RowSpace &space);
 /// Each emits code at the op's place; the caller erases the op.
 LogicalResult lowerRotate(Emitter &e, RotateOp op);
 LogicalResult lowerAppendColumn(Emitter &e, AppendColumnOp op);
+LogicalResult lowerDecayRows(Emitter &e, DecayRowsOp op);
 LogicalResult lowerConvert(Emitter &e, ConvertOp op);
 LogicalResult lowerPositionTable(Emitter &e, PositionTableOp op);
 LogicalResult lowerMatmul(Emitter &e, linalg::MatmulOp op,

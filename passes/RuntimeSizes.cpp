@@ -13,6 +13,9 @@
 
 #include "llvm/ADT/StringSet.h"
 
+#include <algorithm>
+#include <numeric>
+
 namespace mlir::ropegrad {
 
 #define GEN_PASS_DEF_RUNTIMESIZES
@@ -43,14 +46,16 @@ struct Sizes {
 /// small d have them; and few enough that what passes from one row-wise step to
 /// the next stays in the second cache. A chunk of M / 4 rows or more keeps the
 /// partial sums of the features, M rows each, below the size of the arrays
-/// themselves.
-int64_t chunkRows(const Sizes &sizes, int64_t monomials) {
+/// themselves. `chunk` rows share a state and stay together.
+int64_t chunkRows(const Sizes &sizes, int64_t monomials, int64_t chunk) {
   constexpr int64_t units = 16, block = 192, fewest = 576, most = 2112;
-  auto blocks = [](int64_t rows) { return llvm::alignTo(rows, block); };
+  int64_t whole = std::lcm(block, chunk);
+  auto blocks = [&](int64_t rows) { return llvm::alignTo(rows, whole); };
   int64_t perHead =
       llvm::divideCeil(units, std::min(units, sizes.batch * sizes.heads));
   int64_t rows = blocks(llvm::divideCeil(sizes.n, perHead));
-  rows = std::clamp(rows, fewest, most);
+  int64_t least = blocks(fewest);
+  rows = std::clamp(rows, least, std::max(least, most / whole * whole));
   return std::max<int64_t>(rows, blocks(llvm::divideCeil(monomials, 4)));
 }
 
@@ -102,13 +107,18 @@ struct RuntimeSizesPass : impl::RuntimeSizesBase<RuntimeSizesPass> {
         function.setArgAttr(number, kStridesAttr,
                             b.getI64IntegerAttr(arrays++));
     }
-    int64_t monomials = 0;
+    int64_t monomials = 0, chunk = 1;
     function.walk([&](AccumulateOp op) {
       auto type = cast<MemRefType>(op.getOuts()[0].getType());
       monomials = std::max(monomials, type.getDimSize(2));
     });
+    function.walk([&](Operation *op) {
+      if (isa<ChunkStatesOp, ChunkExpandOp, ChunkReverseOp>(op))
+        chunk =
+            std::lcm(chunk, op->getAttrOfType<IntegerAttr>("chunk").getInt());
+    });
     function->setAttr(kChunkAttr,
-                      b.getI64IntegerAttr(chunkRows(sizes, monomials)));
+                      b.getI64IntegerAttr(chunkRows(sizes, monomials, chunk)));
     addArgument(function, b.getIndexType(), "batch");
     addArgument(function, b.getIndexType(), "n");
     addArgument(

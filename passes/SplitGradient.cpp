@@ -122,11 +122,23 @@ private:
     Value passed = isBackward(value) ? Value() : passedThrough(result);
     if (passed)
       require(passed);
-    else if (isBackward(value) || isCheap(op))
+    else if (isBackward(value) || (isCheap(op) && !joinsResiduals(op)))
       for (Value operand : valuesReadBy(op))
         require(operand);
     else
       residuals.push_back(result);
+  }
+
+  /// Whether `op` makes one tensor of several that would have to be kept
+  /// instead, such as the sum of what is near and what is far.
+  bool joinsResiduals(Operation *op) const {
+    auto isKept = [&](Value value) {
+      auto result = dyn_cast<OpResult>(value);
+      return result && !isBackward(value) && !isCheap(result.getOwner()) &&
+             !passedThrough(result);
+    };
+    return isa<linalg::LinalgOp>(op) &&
+           llvm::count_if(valuesReadBy(op), isKept) > 1;
   }
 
   BlockArgument upstream;

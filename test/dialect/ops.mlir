@@ -87,6 +87,9 @@ func.func @matrices(%q: tensor<1x2x8x4xf32>, %k: tensor<1x1x8x4xf32>, %w: tensor
   // CHECK: ropegrad.toeplitz bias(%{{.*}}) {mask = #ropegrad.mask<causal>} : (tensor<2x15xf32>) -> !ropegrad.matrix<1x2x8x8xf32>
   // GENERIC: "ropegrad.toeplitz"
   %tb = ropegrad.toeplitz bias(%bias) {mask = #ropegrad.mask<causal>} : (tensor<2x15xf32>) -> !ropegrad.matrix<1x2x8x8xf32>
+  // CHECK: ropegrad.toeplitz {factors = [#ropegrad.factor<step>, #ropegrad.factor<general>], lowering = #ropegrad.route<fft>, mask = #ropegrad.mask<causal>} : () -> !ropegrad.matrix<1x2x8x8xf32>
+  // GENERIC: "ropegrad.toeplitz"
+  %classified = ropegrad.toeplitz {factors = [#ropegrad.factor<step>, #ropegrad.factor<general>], lowering = #ropegrad.route<fft>, mask = #ropegrad.mask<causal>} : () -> !ropegrad.matrix<1x2x8x8xf32>
   // CHECK: ropegrad.block_band {offsets = array<i64: -1, 0, 3>, size = 2 : i64} : () -> !ropegrad.matrix<1x2x8x8xf32>
   // GENERIC: "ropegrad.block_band"
   %band = ropegrad.block_band {offsets = array<i64: -1, 0, 3>, size = 2 : i64} : () -> !ropegrad.matrix<1x2x8x8xf32>
@@ -188,6 +191,23 @@ func.func @structured(%x: tensor<1x2x8x2xf32>, %k: tensor<1x1x8x2xf32>, %y: tens
   // CHECK: ropegrad.reverse ins(%{{.*}}, %{{.*}}, %{{.*}} : tensor<1x2x8x2xf32>, tensor<1x1x6x3xf32>, tensor<1x2x8x3xf32>) outs(%{{.*}} : tensor<1x2x8x2xf32>) {degree = 2 : i64} -> tensor<1x2x8x2xf32>
   // GENERIC: "ropegrad.reverse"
   %7 = ropegrad.reverse ins(%x, %G, %y : tensor<1x2x8x2xf32>, tensor<1x1x6x3xf32>, tensor<1x2x8x3xf32>) outs(%x : tensor<1x2x8x2xf32>) {degree = 2 : i64} -> tensor<1x2x8x2xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @chunks(
+func.func @chunks(%x: tensor<1x2x10x2xf32>, %k: tensor<1x1x10x2xf32>, %y: tensor<1x2x10x3xf32>, %S: tensor<1x1x3x6x3xf32>) {
+  // CHECK: ropegrad.decay_rows ins(%{{.*}} : tensor<1x1x10x2xf32>) outs(%{{.*}} : tensor<1x2x10x2xf32>) {chunk = 4 : i64, descending, first = 3 : i64, slopes = array<f64: 5.000000e-01, 0.000000e+00>} -> tensor<1x2x10x2xf32>
+  // GENERIC: "ropegrad.decay_rows"
+  %0 = ropegrad.decay_rows ins(%k : tensor<1x1x10x2xf32>) outs(%x : tensor<1x2x10x2xf32>) {chunk = 4 : i64, descending, first = 3 : i64, slopes = array<f64: 0.5, 0.0>} -> tensor<1x2x10x2xf32>
+  // CHECK: ropegrad.chunk_states ins(%{{.*}}, %{{.*}} : tensor<1x1x10x2xf32>, tensor<1x2x10x3xf32>) outs(%{{.*}} : tensor<1x1x3x6x3xf32>) {chunk = 4 : i64, coefficients = array<f64: 1.000000e+00, 1.000000e+00, 5.000000e-01>, reach = 2 : i64, reversed, scale = 5.000000e-01 : f64, slopes = array<f64: 2.500000e-01>} -> tensor<1x1x3x6x3xf32>
+  // GENERIC: "ropegrad.chunk_states"
+  %1 = ropegrad.chunk_states ins(%k, %y : tensor<1x1x10x2xf32>, tensor<1x2x10x3xf32>) outs(%S : tensor<1x1x3x6x3xf32>) {chunk = 4 : i64, coefficients = array<f64: 1.0, 1.0, 0.5>, reach = 2 : i64, reversed, scale = 0.5 : f64, slopes = array<f64: 0.25>} -> tensor<1x1x3x6x3xf32>
+  // CHECK: ropegrad.chunk_expand ins(%{{.*}}, %{{.*}} : tensor<1x2x10x2xf32>, tensor<1x1x3x6x3xf32>) outs(%{{.*}} : tensor<1x2x10x3xf32>) {chunk = 4 : i64, degree = 2 : i64} -> tensor<1x2x10x3xf32>
+  // GENERIC: "ropegrad.chunk_expand"
+  %2 = ropegrad.chunk_expand ins(%x, %S : tensor<1x2x10x2xf32>, tensor<1x1x3x6x3xf32>) outs(%y : tensor<1x2x10x3xf32>) {chunk = 4 : i64, degree = 2 : i64} -> tensor<1x2x10x3xf32>
+  // CHECK: ropegrad.chunk_reverse ins(%{{.*}}, %{{.*}}, %{{.*}} : tensor<1x1x10x2xf32>, tensor<1x1x3x6x3xf32>, tensor<1x2x10x3xf32>) outs(%{{.*}} : tensor<1x2x10x2xf32>) {chunk = 4 : i64, degree = 2 : i64} -> tensor<1x2x10x2xf32>
+  // GENERIC: "ropegrad.chunk_reverse"
+  %3 = ropegrad.chunk_reverse ins(%k, %S, %y : tensor<1x1x10x2xf32>, tensor<1x1x3x6x3xf32>, tensor<1x2x10x3xf32>) outs(%x : tensor<1x2x10x2xf32>) {chunk = 4 : i64, degree = 2 : i64} -> tensor<1x2x10x2xf32>
   return
 }
 

@@ -117,7 +117,9 @@ FLAGS = {
     "--support 0:0": ("features", "general"),
     "--route features --radius 1 --tolerance 1e-4 --degree 2":
         ("degree", "2", "tolerance"),
-    "--route scan --radius 0.5 --tolerance 1e-2": ("scan",),
+    "--route scan --radius 0.5 --tolerance 1e-2": ("scan", "features"),
+    "--route scan --radius 0.5 --tolerance 1e-2 --bias learned --mask causal":
+        ("scan", "bias"),
     "--route fft --radius 0.5 --tolerance 1e-2": ("fft",),
     # Not supported yet, by name.
     "--target cuda": ("cuda",),

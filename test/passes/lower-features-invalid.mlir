@@ -39,3 +39,20 @@ func.func @support(%x: memref<1x1x8x2xf32>, %G: memref<4x4xf32>) {
   ropegrad.kronecker_features ins(%x, %x, %x, %x, %x, %x : memref<1x1x8x2xf32>, memref<1x1x8x2xf32>, memref<1x1x8x2xf32>, memref<1x1x8x2xf32>, memref<1x1x8x2xf32>, memref<1x1x8x2xf32>) outs(%G : memref<4x4xf32>) {coefficients = array<f64: 1.0>, position = #ropegrad.rotary<half, base = 1.0e+4 : f64>, scale = 0.5 : f64, support = array<i64: 0, 0, 0, 1, 1, 0, 0, 0>}
   return
 }
+
+// -----
+
+// Units of parallel work have whole chunks.
+func.func @units(%x: memref<1x1x64x2xf32>, %S: memref<1x1x4x3x2xf32>, %N: memref<1x1x64x2xf32>) attributes {ropegrad.chunk = 24 : i64} {
+  // expected-error @+1 {{expected units of whole chunks of 16 rows, but got units of 24}}
+  ropegrad.chunk_expand ins(%x, %S : memref<1x1x64x2xf32>, memref<1x1x4x3x2xf32>) outs(%N : memref<1x1x64x2xf32>) {chunk = 16 : i64, degree = 1 : i64}
+  return
+}
+
+// -----
+
+func.func @states(%x: memref<1x1x64x2xf32>, %S: memref<1x1x4x3x2xf32, strided<[48, 48, 12, 4, 2]>>, %N: memref<1x1x64x2xf32>) {
+  // expected-error @+1 {{expected states of contiguous rows, but got}}
+  ropegrad.chunk_expand ins(%x, %S : memref<1x1x64x2xf32>, memref<1x1x4x3x2xf32, strided<[48, 48, 12, 4, 2]>>) outs(%N : memref<1x1x64x2xf32>) {chunk = 16 : i64, degree = 1 : i64}
+  return
+}

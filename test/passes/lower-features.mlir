@@ -43,6 +43,63 @@ func.func @kronecker(%q: memref<1x1x64x2xf64>, %k: memref<1x1x64x2xf64>, %u: mem
   return
 }
 
+// States of chunks: units of rows side by side, then units in their order and in
+// double, then what they add to the states.
+// CHECK-LABEL: func.func @chunk_states
+// CHECK-NOT: ropegrad.chunk_states
+// CHECK: scf.parallel
+// CHECK: call @ropegrad_accumulate_rows_w3_d2_g2
+// CHECK: ropegrad.space = "rows1"
+// CHECK: scf.parallel
+// CHECK: arith.extf
+// CHECK: arith.mulf %{{.*}} : vector<8xf64>
+// CHECK: arith.truncf
+// CHECK: scf.parallel
+// CHECK: arith.addf %{{.*}} : vector<16xf32>
+// CHECK: ropegrad.space = "rows1"
+// CHECK: return
+func.func @chunk_states(%x: memref<1x2x640x2xf32>, %v: memref<1x2x640x3xf32>, %S: memref<1x1x40x6x3xf32>) attributes {ropegrad.chunk = 128 : i64} {
+  ropegrad.chunk_states ins(%x, %v : memref<1x2x640x2xf32>, memref<1x2x640x3xf32>) outs(%S : memref<1x1x40x6x3xf32>) {chunk = 16 : i64, coefficients = array<f64: 1.0, 1.0, 0.5>, scale = 0.5 : f64, slopes = array<f64: 0.5>}
+  return
+}
+
+// A window: sums of chunks, then what is left of one block of them and the
+// beginning of the next. Nothing is subtracted.
+// CHECK-LABEL: func.func @reach
+// CHECK: scf.parallel
+// CHECK: call @ropegrad_accumulate_rows_w3_d2_g2
+// CHECK: scf.parallel
+// CHECK: scf.for %{{.*}} step %c4
+// CHECK-NOT: arith.subf
+// CHECK: return
+func.func @reach(%x: memref<1x2x640x2xf32>, %v: memref<1x2x640x3xf32>, %S: memref<1x2x40x6x3xf32>) {
+  ropegrad.chunk_states ins(%x, %v : memref<1x2x640x2xf32>, memref<1x2x640x3xf32>) outs(%S : memref<1x2x40x6x3xf32>) {chunk = 16 : i64, coefficients = array<f64: 1.0, 1.0, 0.5>, reach = 4 : i64, scale = 0.5 : f64}
+  return
+}
+
+// Each chunk with its own state; columns of wider states are read where they
+// are.
+// CHECK-LABEL: func.func @chunk_expand
+// CHECK: scf.parallel
+// CHECK: scf.for
+// CHECK: call @ropegrad_expand_pack_w2_d2_g2
+// CHECK: call @ropegrad_expand_rows_w2_d2_g2
+// CHECK: ropegrad.space = "rows2"
+func.func @chunk_expand(%x: memref<1x2x64x2xf32>, %S: memref<1x1x4x6x3xf32>, %N: memref<1x2x64x2xf32>) {
+  %first = memref.subview %S[0, 0, 0, 0, 0] [1, 1, 4, 6, 2] [1, 1, 1, 1, 1] : memref<1x1x4x6x3xf32> to memref<1x1x4x6x2xf32, strided<[72, 72, 18, 3, 1]>>
+  ropegrad.chunk_expand ins(%x, %first : memref<1x2x64x2xf32>, memref<1x1x4x6x2xf32, strided<[72, 72, 18, 3, 1]>>) outs(%N : memref<1x2x64x2xf32>) {chunk = 16 : i64, degree = 2 : i64}
+  return
+}
+
+// CHECK-LABEL: func.func @chunk_reverse
+// CHECK: scf.for
+// CHECK: call @ropegrad_reverse_rows_d2_g2_w3
+// CHECK: ropegrad.space = "rows2"
+func.func @chunk_reverse(%x: memref<1x1x64x2xf32>, %S: memref<1x2x4x6x3xf32>, %u: memref<1x2x64x3xf32>, %dx: memref<1x2x64x2xf32>) {
+  ropegrad.chunk_reverse ins(%x, %S, %u : memref<1x1x64x2xf32>, memref<1x2x4x6x3xf32>, memref<1x2x64x3xf32>) outs(%dx : memref<1x2x64x2xf32>) {chunk = 16 : i64, degree = 2 : i64}
+  return
+}
+
 // The kernels are private and never inlined; the tile of a block's monomials
 // stays in registers of the target's width.
 // CHECK-LABEL: func.func private @ropegrad_accumulate_rows

@@ -18,7 +18,7 @@ func.func @unknown_radius(%q: tensor<1x1x64x4xf32>) -> tensor<1x1x64x4xf32> {
 // -----
 
 func.func @masked(%q: tensor<1x1x64x4xf32>) -> tensor<1x1x64x4xf32> {
-  // expected-error @+1 {{expected an admissible route, but got features: mask causal needs route scan, which is not supported yet}}
+  // expected-error @+1 {{expected an admissible route, but got features: mask causal needs route scan}}
   %0 = ropegrad.attention(%q, %q, %q) {route = #ropegrad.route<features>, mask = #ropegrad.mask<causal>, radius = 0.5 : f64, tolerance = 0.01 : f64, scale = 0.25 : f64} : (tensor<1x1x64x4xf32>, tensor<1x1x64x4xf32>, tensor<1x1x64x4xf32>) -> tensor<1x1x64x4xf32>
   return %0 : tensor<1x1x64x4xf32>
 }
@@ -42,7 +42,7 @@ func.func @no_tolerance(%q: tensor<1x1x64x4xf32>) -> tensor<1x1x64x4xf32> {
 // -----
 
 func.func @scan(%q: tensor<1x1x64x4xf32>) -> tensor<1x1x64x4xf32> {
-  // expected-error @+1 {{expected an admissible route, but got scan: route scan is not supported yet}}
+  // expected-error @+1 {{expected an admissible route, but got scan: without mask and alibi there is nothing to scan: route features takes it}}
   %0 = ropegrad.attention(%q, %q, %q) {route = #ropegrad.route<scan>, radius = 0.5 : f64, tolerance = 0.01 : f64, scale = 0.25 : f64} : (tensor<1x1x64x4xf32>, tensor<1x1x64x4xf32>, tensor<1x1x64x4xf32>) -> tensor<1x1x64x4xf32>
   return %0 : tensor<1x1x64x4xf32>
 }

@@ -9,9 +9,9 @@ func.func @unbounded(%q: tensor<1x1x64x4xf32>) -> tensor<1x1x64x4xf32> {
   return %0 : tensor<1x1x64x4xf32>
 }
 
-// The mask has no features, whatever the tolerance.
+// A mask is a scan.
 // CHECK-LABEL: func.func @causal
-// CHECK: ropegrad.attention{{.*}}plan = #ropegrad.plan<route = {{exact|scan|fft}}
+// CHECK: ropegrad.attention{{.*}}plan = #ropegrad.plan<route = scan, fit = minimax, degree = 2 : i64
 func.func @causal(%q: tensor<1x1x65536x4xf32>) -> tensor<1x1x65536x4xf32> {
   %0 = ropegrad.attention(%q, %q, %q) {mask = #ropegrad.mask<causal>, radius = 0.5 : f64, scale = 0.25 : f64, tolerance = 0.01 : f64} : (tensor<1x1x65536x4xf32>, tensor<1x1x65536x4xf32>, tensor<1x1x65536x4xf32>) -> tensor<1x1x65536x4xf32>
   return %0 : tensor<1x1x65536x4xf32>

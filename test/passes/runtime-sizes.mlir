@@ -42,6 +42,16 @@ func.func @features(%q: memref<1x1x16384x40xf32> {ropegrad.name = "Q"}) {
   return
 }
 
+// Units of work have whole chunks of rows that share a state.
+// CHECK-LABEL: func.func @chunks(
+// CHECK-SAME: attributes {ropegrad.chunk = 1920 : i64}
+func.func @chunks(%q: memref<1x1x16384x2xf32> {ropegrad.name = "Q"}) {
+  %v = memref.alloc() : memref<1x1x16384x3xf32>
+  %s = memref.alloc() : memref<1x1x52x3x3xf32>
+  ropegrad.chunk_states ins(%q, %v : memref<1x1x16384x2xf32>, memref<1x1x16384x3xf32>) outs(%s : memref<1x1x52x3x3xf32>) {chunk = 320 : i64, coefficients = array<f64: 1.0, 1.0>, scale = 1.0 : f64}
+  return
+}
+
 // Functions that say nothing of their arrays have the sizes of their types.
 // CHECK-LABEL: func.func @anonymous(
 // CHECK-SAME: %{{[^:]*}}: memref<1x2x64x4xf32>) {

@@ -154,20 +154,13 @@ TEST(Planner, ForcedRoutesAreNeverReplaced) {
             Route::Features);
 }
 
-TEST(Planner, LaterRoutesAreNamed) {
-  EXPECT_EQ(errorOf(forced(problem(64, 8, 0.5, 1e-3), Route::Scan)),
-            "expected an admissible route, but got scan: route scan is not "
-            "supported yet");
-}
-
 TEST(Planner, FeaturesNeedAFactoringWeight) {
   Problem p = problem(16384, 8, 0.5, 1e-3);
   p.mask = Mask::Causal;
-  EXPECT_EQ(reasonAgainstFeatures(p),
-            "mask causal needs route scan, which is not supported yet");
+  EXPECT_EQ(reasonAgainstFeatures(p), "mask causal needs route scan");
   p.mask = Mask::None;
   p.alibi = {0.5};
-  EXPECT_EQ(reasonAgainstFeatures(p), "alibi without a mask needs route fft");
+  EXPECT_EQ(reasonAgainstFeatures(p), "alibi needs route scan");
   p.alibi = {0.0}; // no alibi at all
   EXPECT_EQ(planOf(p).route, Route::Features);
   p.learnedBias = true;
