@@ -33,7 +33,7 @@ struct CompileOptions {
   std::string input; ///< path; empty: the flags alone state the problem
   InputKind inputKind = InputKind::None;
 
-  std::string output; ///< path; empty: --plan or --explain; "-": standard output
+  std::string output; ///< path; empty: no output; "-": standard output
   EmitKind emit = EmitKind::SharedLibrary;
   int64_t emitLevel = 1; ///< under EmitKind::Mlir
   std::string name;      ///< prefix of the C symbols, a C identifier
