@@ -129,8 +129,8 @@ void registerPipeline() {
       "ropegrad-pipeline",
       "from problems to the LLVM dialect: plan, widen-storage, differentiate, "
       "approximate-exp, classify-toeplitz, fuse-kronecker, outline-tiles, "
-      "split-gradient, "
-      "bufferize, runtime-sizes, lower-rows, lower-tiles, lower-features, "
+      "split-gradient, bufferize, runtime-sizes, lower-rows, lower-tiles, "
+      "lower-features, "
       "lower-toeplitz, lower-pairs, fuse-parallel, parallelize, "
       "pack-workspace, outline-units, fetch-units, conversions to LLVM",
       [](OpPassManager &manager, StringRef text,
