@@ -153,6 +153,7 @@ bool isPositive(const APFloat &value) {
 ROPEGRAD_EFFECTS(RotateOp)
 ROPEGRAD_EFFECTS(AppendColumnOp)
 ROPEGRAD_EFFECTS(ConvertOp)
+ROPEGRAD_EFFECTS(LargestOp)
 ROPEGRAD_EFFECTS(GuardOp)
 ROPEGRAD_EFFECTS(RequirePositiveOp)
 ROPEGRAD_EFFECTS(AccumulateOp)
@@ -201,11 +202,35 @@ LogicalResult ConvertOp::verify() {
   Type from = getElementTypeOrSelf(getIns()[0].getType());
   Type to = getElementTypeOrSelf(getOuts()[0].getType());
   auto isStorage = [](Type type) { return type.isBF16() || type.isF16(); };
-  if ((isStorage(from) && to.isF32()) || (from.isF32() && isStorage(to)))
+  if ((isStorage(from) && to.isF32()) || (from.isF32() && isStorage(to)) ||
+      (from.isF32() && to.isF64()))
     return success();
   return emitOpError("expected bf16 or f16 on one side and f32 on the other, "
-                     "but got ")
+                     "or f32 to f64, but got ")
          << from << " and " << to;
+}
+
+LogicalResult LargestOp::verify() {
+  size_t ins = std::clamp<size_t>(getIns().size(), 1, 3);
+  if (failed(expectCounts(*this, ins, 1)) || failed(expectTied(*this)) ||
+      failed(expectShape(*this, getOuts()[0], "r", {})))
+    return failure();
+  for (Value value : llvm::drop_begin(getOperands()))
+    if (!getElementTypeOrSelf(value.getType()).isF64())
+      return emitOpError("expected elements of f64 but for x, but got ")
+             << value.getType();
+  ArrayRef<int64_t> x = shapeOf(getIns()[0]);
+  if (ins > 1 && failed(expectShape(*this, getIns()[1], "y", x)))
+    return failure();
+  if (ins < 3)
+    return success();
+  if (x.size() != 2 && x.size() != 4)
+    return emitOpError("expected x of rank 2 or 4 with an allowance, but got ")
+           << getIns()[0].getType();
+  SmallVector<int64_t> rows = {1, 1, x[0]};
+  if (x.size() == 4)
+    rows.assign(x.begin(), x.end() - 1);
+  return expectShape(*this, getIns()[2], "e", rows);
 }
 
 LogicalResult GuardOp::verify() {

@@ -67,19 +67,39 @@ def RopeGrad_AppendColumnOp : RopeGrad_MapOp<"append_column"> {
 }
 
 def RopeGrad_ConvertOp : RopeGrad_MapOp<"convert"> {
-  let summary = "every element in the other width: storage to f32, or back";
+  let summary = "every element in another width: storage to f32, or back, or f32 to f64";
   let description = [{
-    y = x, from bf16 or f16 to f32, which holds every one of their numbers, or
-    from f32 to the nearest bf16 or f16, ties to even; what is too large becomes
-    an infinity, nan stays nan. The one place where a kernel of 16-bit storage
-    meets it: all arithmetic is in f32.
+    y = x, from bf16 or f16 to f32 or from f32 to f64, which hold every one of
+    their numbers, or from f32 to the nearest bf16 or f16, ties to even; what is
+    too large becomes an infinity, nan stays nan. The one place where a kernel of
+    16-bit storage meets it: all arithmetic is in f32. A certificate computes in
+    f64.
 
     (C1) one input and one output of the same shape; (C2) one has elements of
-    bf16 or f16, the other of f32. Arrays of rank 3 and 4 have one row per
-    position in dimension 2.
+    bf16 or f16, the other of f32; or the input of f32 and the output of f64.
+    Arrays of rank 3 and 4 have one row per position in dimension 2.
 
     ```mlir
     %y = ropegrad.convert ins(%x : tensor<1x2x64x4xbf16>) outs(%e : tensor<1x2x64x4xf32>) -> tensor<1x2x64x4xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<RopeGrad_Tall>:$ins, Variadic<RopeGrad_Tall>:$outs);
+}
+
+def RopeGrad_LargestOp : RopeGrad_MapOp<"largest"> {
+  let summary = "the largest distance between two arrays, each row with an allowance";
+  let description = [{
+    r = max over all elements of |x − y| + e, y being 0
+    where it is not given and e the number of the element's row or 0: the last
+    step of a certificate. x is an array of any float type, everything else is of f64, in
+    which r is computed. A nan makes r nan.
+
+    (C1) inputs x, y where there are two or more, and e where there are three,
+    one output of rank 0; (C2) y has the shape of x; (C3) x with an e has rank 4,
+    or rank 2 and one row per position, and e has one number a row: (B, H, n).
+
+    ```mlir
+    %r = ropegrad.largest ins(%x, %y : tensor<1x2x64x4xf32>, tensor<1x2x64x4xf64>) outs(%e : tensor<f64>) -> tensor<f64>
     ```
   }];
   let arguments = (ins Variadic<RopeGrad_Tall>:$ins, Variadic<RopeGrad_Tall>:$outs);

@@ -171,6 +171,7 @@ void registerBufferization(DialectRegistry &registry) {
     RotateOp::attachInterface<Model<RotateOp>>(*context);
     AppendColumnOp::attachInterface<Model<AppendColumnOp>>(*context);
     ConvertOp::attachInterface<Model<ConvertOp>>(*context);
+    LargestOp::attachInterface<Model<LargestOp>>(*context);
     GuardOp::attachInterface<Model<GuardOp>>(*context);
     RequirePositiveOp::attachInterface<Model<RequirePositiveOp>>(*context);
     AccumulateOp::attachInterface<Model<AccumulateOp>>(*context);

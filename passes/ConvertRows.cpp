@@ -4,8 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Arrays of 16-bit storage to and from f32: by rows, or as one long row where
-// an array has none.
+// Arrays of 16-bit storage to and from f32, and of f32 to f64: by rows, or as
+// one long row where an array has none.
 //
 //===----------------------------------------------------------------------===//
 
@@ -32,6 +32,14 @@ bool mlir::ropegrad::convertsRows(ConvertOp op) {
                  : func::FuncOp();
     return function && function.getArgAttr(argument.getArgNumber(), kRowsAttr);
   });
+}
+
+static Value convertPiece(Emitter &e, Value x, FloatType from, FloatType to) {
+  if (to.isF64()) {
+    Type wide = cast<VectorType>(x.getType()).clone(to);
+    return arith::ExtFOp::create(e.b, e.loc, wide, x);
+  }
+  return isHalf(from) ? widen(e, x) : narrow(e, x, to);
 }
 
 /// (x, at, stride, y, at, stride, count): `count` rows of x to those of y.
@@ -66,7 +74,7 @@ static func::FuncOp convertKernel(Emitter &e, ConvertOp op, int64_t width) {
             Value whole = e.sub(length, e.rem(length, e.index(size)));
             e.loop(done, whole, size, [&](Value at) {
               Value x = e.load(a[0], e.add(source, at), size);
-              x = isHalf(from) ? widen(e, x) : narrow(e, x, to);
+              x = convertPiece(e, x, from, to);
               e.store(x, a[3], e.add(target, at));
             });
             done = whole;
@@ -91,7 +99,7 @@ static LogicalResult convertRows(Emitter &e, ConvertOp op) {
 /// All elements of the call, which lie at the beginning of the array.
 static void convertArray(Emitter &e, ConvertOp op) {
   Value from = op.getIns()[0], to = op.getOuts()[0];
-  Value count = elementsOfCall(e, op, isHalf(elementOf(from)) ? from : to);
+  Value count = elementsOfCall(e, op, isHalf(elementOf(to)) ? to : from);
   Value x = e.flat(from), y = e.flat(to), one = e.index(1);
   func::FuncOp kernel = convertKernel(e, op, /*width=*/1);
   auto convert = [&](Value at, Value some) {

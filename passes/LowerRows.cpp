@@ -129,8 +129,9 @@ struct LowerRows : mlir::ropegrad::impl::LowerRowsBase<LowerRows> {
     SmallVector<Operation *> ops;
     getOperation().walk([&](Operation *op) {
       auto structured = dyn_cast<linalg::LinalgOp>(op);
-      if (isa<RotateOp, AppendColumnOp, DecayRowsOp, ConvertOp, GuardOp,
-              RequirePositiveOp, PositionTableOp, linalg::MatmulOp>(op) ||
+      if (isa<RotateOp, AppendColumnOp, DecayRowsOp, ConvertOp, LargestOp,
+              GuardOp, RequirePositiveOp, PositionTableOp, linalg::MatmulOp>(
+              op) ||
           (structured && isElementwiseOfRows(structured, buffers)))
         ops.push_back(op);
     });
@@ -147,13 +148,17 @@ struct LowerRows : mlir::ropegrad::impl::LowerRowsBase<LowerRows> {
     auto structured = dyn_cast<linalg::LinalgOp>(op);
     bool isElementwise = structured && !isa<linalg::MatmulOp>(op);
     bool isConvert = isa<ConvertOp>(op);
-    if (failed(expectTopLevel(op)) ||
-        (!isElementwise && !isConvert && failed(checkOperands(op))))
+    bool isMixed = isElementwise || isa<ConvertOp, LargestOp>(op);
+    if (failed(expectTopLevel(op)) || (!isMixed && failed(checkOperands(op))))
       return failure();
     OpBuilder builder(op);
     if (isConvert) {
       Emitter e(builder, op->getLoc(), builder.getF32Type(), vectorBits);
       return lowerConvert(e, cast<ConvertOp>(op));
+    }
+    if (auto largest = dyn_cast<LargestOp>(op)) {
+      Emitter e(builder, op->getLoc(), builder.getF64Type(), vectorBits);
+      return lowerLargest(e, largest);
     }
     Emitter e(builder, op->getLoc(), elementOf(op), vectorBits);
     if (isElementwise)

@@ -62,6 +62,10 @@ struct PipelineOptions : public PassPipelineOptions<PipelineOptions> {
       *this, "calibration",
       llvm::cl::desc("file with the machine's rates: see ropegrad-plan"),
       llvm::cl::init("")};
+  Option<bool> certify{*this, "certify",
+                       llvm::cl::desc("add a function that bounds the errors "
+                                      "of the others: see ropegrad-certify"),
+                       llvm::cl::init(false)};
   Option<int64_t> stopAfter{
       *this, "stop-after-level",
       llvm::cl::desc("level to stop at: 1 to 4, 5 for the LLVM dialect"),

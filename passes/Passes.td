@@ -34,6 +34,43 @@ def Plan : Pass<"ropegrad-plan", "::mlir::ModuleOp"> {
   ];
 }
 
+def Certify : Pass<"ropegrad-certify", "::mlir::ModuleOp"> {
+  let summary = "level 1: a function that bounds the errors of what a kernel computed";
+  let description = [{
+    Adds the function `certify` to a module with a planned function `gradient`,
+    `loss_gradient` or, without these, `forward`, whose arguments and results have
+    names. It takes the arguments of that function and its results, and returns
+    one number for each result: a bound of its largest absolute error against
+    exact arithmetic, infinite where none is known (docs/contract.md).
+
+    It computes every result again in f64 and measures how far off the given one
+    is. What remains between that and the truth is bounded: rounding in f64 by the
+    lengths of sums and the condition of the weights; where exp is a polynomial,
+    by sums of an even polynomial that is proved to be at least its error. That
+    polynomial is the certificate's own, of the planned degree. Nothing has more
+    terms than the kernel's own sums, so the cost is that of the kernel in f64.
+
+    ```mlir
+    func.func @forward(%Q, %K, %V) {
+      %O = ropegrad.attention(%Q, %K, %V) {plan = ...}
+      return %O
+    }
+      ==>
+    func.func @certify(%Q, %K, %V, %O) {
+      %O64 = ropegrad.attention(%Q64, %K64, %V64) {plan = ...}
+      %e = ...
+      %0 = ropegrad.largest ins(%O, %O64, %e)
+      return %0
+    }
+    ```
+
+    Other modules are left alone.
+  }];
+  let dependentDialects = ["::mlir::ropegrad::RopeGradDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
 def WidenStorage : Pass<"ropegrad-widen-storage", "::mlir::ModuleOp"> {
   let summary = "problems on bf16 or f16 to problems on f32";
   let description = [{

@@ -33,6 +33,8 @@ void buildAlgebra(OpPassManager &manager, const PipelineOptions &options) {
   plan.vectorBits = options.vectorBits;
   plan.calibration = options.calibration;
   manager.addPass(createPlan(plan));
+  if (options.certify)
+    manager.addPass(createCertify());
   manager.addPass(createWidenStorage());
   manager.addPass(createDifferentiate());
   tidy(manager);

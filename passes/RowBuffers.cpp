@@ -43,6 +43,10 @@ static SmallVector<Value> rowOperands(Operation *op) {
                    ? SmallVector<Value>(convert->getOperands())
                    : SmallVector<Value>();
       })
+      .Case([](LargestOp largest) {
+        return isOverRows(largest) ? SmallVector<Value>(largest.getIns())
+                                   : SmallVector<Value>();
+      })
       .Case<AccumulateOp, ChunkStatesOp, KroneckerFeaturesOp>(
           [](auto sum) { return SmallVector<Value>(sum.getIns()); })
       .Case<ExpandOp, ChunkExpandOp>([](auto expand) -> SmallVector<Value> {
@@ -87,6 +91,10 @@ static SmallVector<Value> wholeOperands(Operation *op) {
         return convertsRows(convert)
                    ? SmallVector<Value>()
                    : SmallVector<Value>(convert->getOperands());
+      })
+      .Case([](LargestOp largest) {
+        return isOverRows(largest) ? SmallVector<Value>()
+                                   : SmallVector<Value>(largest.getIns());
       })
       .Default([](Operation *) { return SmallVector<Value>(); });
 }

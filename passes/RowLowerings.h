@@ -66,6 +66,10 @@ Value elementsOfCall(Emitter &e, Operation *op, Value array);
 /// caller's that say so.
 bool convertsRows(ConvertOp op);
 
+/// The same for largest: those of rank 3 and 4, those that an allowance says to
+/// have rows, and the caller's that say so.
+bool isOverRows(LargestOp op);
+
 /// Units of rows in this call.
 Value unitsOf(Emitter &e, const RowSpace &space);
 
@@ -74,6 +78,7 @@ LogicalResult lowerRotate(Emitter &e, RotateOp op);
 LogicalResult lowerAppendColumn(Emitter &e, AppendColumnOp op);
 LogicalResult lowerDecayRows(Emitter &e, DecayRowsOp op);
 LogicalResult lowerConvert(Emitter &e, ConvertOp op);
+LogicalResult lowerLargest(Emitter &e, LargestOp op);
 LogicalResult lowerPositionTable(Emitter &e, PositionTableOp op);
 LogicalResult lowerMatmul(Emitter &e, linalg::MatmulOp op,
                           const RowBuffers &buffers);

@@ -99,7 +99,9 @@ struct RuntimeSizesPass : impl::RuntimeSizesBase<RuntimeSizesPass> {
       if (!type)
         continue;
       bool residual = function.getArgAttr(number, kResidualAttr) != nullptr;
-      if (!name.empty() && !residual && !inputNames().contains(name))
+      // Bounds may be infinite: no reason to fail.
+      if (!name.empty() && !residual && name != "bounds" &&
+          !inputNames().contains(name))
         function.setArgAttr(number, kOutputAttr, b.getUnitAttr());
       if (hasRows(name) && type.getRank() == 2)
         function.setArgAttr(number, kRowsAttr, b.getUnitAttr());

@@ -57,7 +57,7 @@ func.func @convert_c1_shape(%x: tensor<8x2xbf16>, %y: tensor<8x3xf32>) {
 
 // convert C2: 16 bits on one side
 func.func @convert_c2_wide(%x: tensor<8x2xf64>, %y: tensor<8x2xf32>) {
-  // expected-error @+1 {{expected bf16 or f16 on one side and f32 on the other, but got 'f64' and 'f32'}}
+  // expected-error @+1 {{expected bf16 or f16 on one side and f32 on the other, or f32 to f64, but got 'f64' and 'f32'}}
   %r = ropegrad.convert ins(%x : tensor<8x2xf64>) outs(%y : tensor<8x2xf32>) -> tensor<8x2xf32>
   return
 }
@@ -66,7 +66,7 @@ func.func @convert_c2_wide(%x: tensor<8x2xf64>, %y: tensor<8x2xf32>) {
 
 // convert C2: f32 on the other
 func.func @convert_c2_narrow(%x: tensor<8x2xf16>, %y: tensor<8x2xbf16>) {
-  // expected-error @+1 {{expected bf16 or f16 on one side and f32 on the other, but got 'f16' and 'bf16'}}
+  // expected-error @+1 {{expected bf16 or f16 on one side and f32 on the other, or f32 to f64, but got 'f16' and 'bf16'}}
   %r = ropegrad.convert ins(%x : tensor<8x2xf16>) outs(%y : tensor<8x2xbf16>) -> tensor<8x2xbf16>
   return
 }

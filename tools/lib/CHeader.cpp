@@ -69,6 +69,8 @@ StringRef meaning(StringRef name) {
       {"dX", "gradient by X1 (x) X2: row a*channels+b, one column per support "
              "entry"},
       {"residual", "what forward_train leaves to backward"},
+      {"bounds",
+       "of the largest absolute error of each output above, in order"},
       {"radius_found", "upper bound of |Z| by row norms, largest over heads"}};
   for (auto [key, text] : table)
     if (name == key)
@@ -168,6 +170,10 @@ bool isBackward(const FunctionInfo &function) {
   return StringRef(function.symbol).ends_with("_backward");
 }
 
+bool isCertify(const FunctionInfo &function) {
+  return StringRef(function.symbol).ends_with("_certify");
+}
+
 std::string parameter(const FunctionInfo &function, const ArgInfo &arg) {
   bool isResidual = arg.role == ArgRole::Residual;
   bool isRead = arg.role == ArgRole::In || (isResidual && isBackward(function));
@@ -227,7 +233,8 @@ StringRef purpose(StringRef symbol) {
       {"_forward", "The attention output O"},
       {"_gradient", "O and the gradients of a loss whose gradient by O is dO"},
       {"_forward_train", "O, and what backward needs"},
-      {"_backward", "The gradients of a loss whose gradient by O is dO"}};
+      {"_backward", "The gradients of a loss whose gradient by O is dO"},
+      {"_certify", "How wrong each output can be"}};
   for (auto [ending, text] : table)
     if (symbol.ends_with(ending))
       return text;
@@ -269,8 +276,11 @@ std::string cHeader(const KernelInfo &info) {
   if (std::optional<int64_t> bytes = info.residualBytes())
     os << kResidualContract << "size_t " << info.name
        << "_residual_bytes(void); /* " << *bytes << " */\n\n";
-  for (const FunctionInfo &function : info.functions)
+  for (const FunctionInfo &function : info.functions) {
+    if (isCertify(function))
+      os << kCertificateContract;
     writeFunction(os, function);
+  }
   os << "/* Everything about this kernel as JSON: problem, plan, functions, "
         "what it\n * needs of the machine. Ends in a zero byte. */\n"
      << "extern const char " << info.name << "_manifest[];\n\n"

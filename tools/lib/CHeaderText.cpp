@@ -129,4 +129,16 @@ const char *const kResidualContract = R"(/*
  */
 )";
 
+const char *const kCertificateContract = R"(/*
+ * Certificate: certify takes the inputs of a call that returned 0 and what it
+ * wrote, and bounds the largest absolute error of every output against exact
+ * arithmetic on the inputs as they are given, rounding included. It computes
+ * everything again in double and takes a few times as long as the call.
+ * - A bound is infinite where none is known. Status 1 says that the logits are
+ *   outside of the interval for which exp's polynomial was proved, status 4 that
+ *   an output is not finite, status 5 that a row sum is not positive.
+ * - bounds holds nothing of use where the status is not 0.
+ */
+)";
+
 } // namespace ropegrad

@@ -115,6 +115,7 @@ std::string runPipeline(mlir::ModuleOp module, const Target &target,
   options.threads = request.threads;
   options.exactBy = request.exactBy;
   options.calibration = request.calibration;
+  options.certify = request.certify;
   options.stopAfter = request.level;
   mlir::ropegrad::buildPipeline(manager, options);
   if (mlir::failed(manager.run(module)))

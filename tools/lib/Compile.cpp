@@ -139,8 +139,8 @@ private:
   }
 
   PipelineRequest request(int64_t level) const {
-    return {level, options.threadsOrAll(), options.exactBy,
-            options.calibration};
+    return {level, options.threadsOrAll(), options.exactBy, options.calibration,
+            options.certify};
   }
 
   std::string emitMlir() {
@@ -188,8 +188,9 @@ private:
     info.cpu = target.cpu;
     info.cpuFeatures = target.features;
     info.threads = options.threadsOrAll();
-    info.functions = kernelFunctions(options.problem, options.name,
-                                     plan.approximation.has_value());
+    info.functions =
+        kernelFunctions(options.problem, options.name,
+                        plan.approximation.has_value(), options.certify);
     return info;
   }
 

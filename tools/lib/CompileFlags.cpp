@@ -93,6 +93,11 @@ std::string setExactBy(StringRef value, Parse &parse) {
   return value == "mlir" || value == "halide" ? "" : "mlir or halide";
 }
 
+std::string setNoCertify(StringRef, Parse &parse) {
+  parse.options.certify = false;
+  return "";
+}
+
 std::string setHelp(StringRef, Parse &parse) {
   parse.options.showHelp = true;
   return "";
@@ -135,6 +140,9 @@ const ToolFlag kToolFlags[] = {
     {"--calibration", kTarget, "FILE",
      "rates of the machine, from ./dev bench --calibrate", "what ships",
      setCalibration},
+    {"--no-certify", kOutput, nullptr,
+     "leave out NAME_certify, which bounds the errors of a call's outputs", "",
+     setNoCertify},
     {"--help", "Help", nullptr, "print this text", "", setHelp},
     {"--version", "Help", nullptr, "print the version", "", setVersion},
 };

@@ -130,10 +130,9 @@ private:
   FunctionInfo function;
 };
 
-} // namespace
-
-std::vector<FunctionInfo> kernelFunctions(const Problem &p, StringRef name,
-                                          bool reportsRadius) {
+/// All but NAME_certify.
+std::vector<FunctionInfo> computingFunctions(const Problem &p, StringRef name,
+                                             bool reportsRadius) {
   auto begin = [&](const char *function) {
     return FunctionBuilder(p, name.str() + "_" + function);
   };
@@ -167,6 +166,36 @@ std::vector<FunctionInfo> kernelFunctions(const Problem &p, StringRef name,
                           .done());
   functions.push_back(
       begin("backward").inputs(given).residual().gradients().done());
+  return functions;
+}
+
+/// Bounds the errors of what `certified` computed.
+FunctionInfo certifyFunction(const FunctionInfo &certified, StringRef name) {
+  FunctionInfo function;
+  function.symbol = name.str() + "_certify";
+  int64_t outputs = 0;
+  for (ArgInfo arg : certified.args) {
+    if (arg.role == ArgRole::Report)
+      continue;
+    outputs += arg.role == ArgRole::Out;
+    arg.role = ArgRole::In;
+    function.args.push_back(std::move(arg));
+  }
+  function.args.push_back({"bounds", ArgRole::Report, {outputs}, DType::F64});
+  return function;
+}
+
+} // namespace
+
+std::vector<FunctionInfo> kernelFunctions(const Problem &p, StringRef name,
+                                          bool reportsRadius, bool certifies) {
+  std::vector<FunctionInfo> functions =
+      computingFunctions(p, name, reportsRadius);
+  if (!certifies)
+    return functions;
+  // The gradient stands second, where there is one.
+  bool second = p.entry == Entry::Attention && p.needsGradient();
+  functions.push_back(certifyFunction(functions[second], name));
   return functions;
 }
 

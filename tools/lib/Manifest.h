@@ -71,6 +71,9 @@ struct KernelInfo {
 };
 
 /// The functions that a kernel for `problem` exports, with workspaceBytes 0.
+/// With `certifies` the last one is NAME_certify: inputs and outputs of
+/// NAME_loss_gradient, or of NAME_gradient or else NAME_forward, as inputs, and
+/// a report `bounds` of f64 with one number for each of these outputs.
 /// Entry loss-gradient: NAME_loss_gradient. Entry attention: NAME_forward and,
 /// if a gradient is asked for, NAME_gradient, which writes O too, and its two
 /// halves NAME_forward_train and NAME_backward. Gradients
@@ -79,7 +82,8 @@ struct KernelInfo {
 /// stand alone (loss, radius_found) are f32 in 16-bit kernels.
 std::vector<FunctionInfo> kernelFunctions(const Problem &problem,
                                           llvm::StringRef name,
-                                          bool reportsRadius);
+                                          bool reportsRadius,
+                                          bool certifies = false);
 
 /// The manifest, pretty-printed. Same kernel, same bytes.
 std::string manifestJson(const KernelInfo &info);

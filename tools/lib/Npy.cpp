@@ -304,6 +304,7 @@ std::string NpyReader::read(FloatType type, void *to) {
       array.set(offset, value);
       if (!std::isfinite(array.get(offset)))
         return notFinite(value, type, indexText(header.shape, offset));
+      exact = exact && array.get(offset) == value;
       if (header.fortranOrder)
         walk.advance();
     }

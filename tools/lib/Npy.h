@@ -85,6 +85,9 @@ public:
   /// Call it once, after open().
   std::string read(FloatType type, void *to);
 
+  /// Whether read() kept every number as it is.
+  bool isExact() const { return exact; }
+
 private:
   std::string readHeader();
 
@@ -93,6 +96,7 @@ private:
   };
   std::unique_ptr<std::FILE, Close> file;
   NpyHeader header;
+  bool exact = true;
 };
 
 /// Writes a row-major array as .npy version 1, little-endian, C order; a scalar

@@ -23,7 +23,7 @@ static int64_t bytesOf(const KernelArg &arg) {
   return elementCount(arg.shape) * sizeInBytes(arg.type);
 }
 
-static Memory allocateAligned(int64_t bytes) {
+Memory ropegrad::allocateAligned(int64_t bytes) {
   void *pointer = nullptr;
   constexpr size_t alignment = 64; // what kernels are promised
   size_t atLeastOne = std::max<size_t>(bytes, 1);
@@ -81,6 +81,7 @@ std::string RunArrays::readInput(const KernelArg &arg, void *to,
     return "expected shape " + toString(arg.shape) + ", but got " +
            toString(reader.shape());
   error = reader.read(arg.type, to);
+  exact = exact && reader.isExact();
   if (!error.empty() || !shared)
     return error;
   sharedBias = true;
@@ -130,6 +131,34 @@ std::string RunArrays::findNotFinite() const {
       return args[i].name;
   }
   return "";
+}
+
+double RunArrays::boundAsWritten(const std::string &name, double bound) const {
+  if (!sharedBias || name != "dbias")
+    return bound;
+  for (size_t i = 0; i < args.size(); ++i) {
+    if (args[i].name != name)
+      continue;
+    const FloatArray values(args[i].type, addresses[i]);
+    double largest = 0.0;
+    for (int64_t k = 0; k < elementCount(args[i].shape); ++k)
+      largest = std::max(largest, std::abs(values.get(k)));
+    double unit = args[i].type == FloatType::F64    ? 0x1p-53
+                  : args[i].type == FloatType::F32  ? 0x1p-24
+                  : args[i].type == FloatType::BF16 ? 0x1p-8
+                                                    : 0x1p-11;
+    auto heads = static_cast<double>(args[i].shape[0]);
+    // The last term: numbers below the smallest normal one of f16.
+    return heads * (bound + 2 * unit * largest) + 0x1p-24 * unit;
+  }
+  return bound;
+}
+
+void *RunArrays::find(const std::string &name) const {
+  for (size_t i = 0; i < args.size(); ++i)
+    if (args[i].name == name)
+      return addresses[i];
+  return nullptr;
 }
 
 std::optional<double> RunArrays::radiusFound() const {

@@ -27,6 +27,9 @@ struct FreeMemory {
 };
 using Memory = std::unique_ptr<void, FreeMemory>;
 
+/// Memory aligned as kernels are promised; null where there is none.
+Memory allocateAligned(int64_t bytes);
+
 /// What one call of a kernel reads and writes, all 64-byte aligned.
 class RunArrays {
 public:
@@ -43,6 +46,17 @@ public:
 
   /// The name of the first output with a nan or infinite element; "" if none.
   std::string findNotFinite() const;
+
+  /// Whether every input is what its file says, not rounded to the kernel's
+  /// type.
+  bool inputsExact() const { return exact; }
+
+  /// What a bound of each head's errors becomes where write() adds heads up:
+  /// the sum, and its rounding.
+  double boundAsWritten(const std::string &name, double bound) const;
+
+  /// The array of this name, or null.
+  void *find(const std::string &name) const;
 
   /// The largest radius that the kernel found; none if it measures none.
   std::optional<double> radiusFound() const;
@@ -65,6 +79,7 @@ private:
   Memory workspaceMemory;
   int64_t workspaceBytes = 0;
   bool sharedBias = false; ///< one bias was given for all heads
+  bool exact = true;
 };
 
 /// An error if RunArrays::write could not make or use `folder`, or "".

@@ -12,6 +12,7 @@
 
 #include "runtime/ropegrad_runtime.h"
 #include "tools/lib/RunArrays.h"
+#include "tools/lib/RunCertificate.h"
 #include "tools/lib/RunProblem.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -42,16 +43,30 @@ static std::string openKernel(const std::string &path, Kernel &kernel,
   return problem.empty() ? "" : "kernel '" + path + "': " + problem;
 }
 
-static std::string loadFunction(ropegrad_kernel *kernel,
-                                const KernelManifest &manifest,
+static std::string findFunction(ropegrad_kernel *kernel,
+                                const KernelEntry &entry,
                                 ropegrad_packed_fn &function) {
+  if (ropegrad_find(kernel, entry.packed.c_str(), &function))
+    return "expected a kernel with function " + entry.packed +
+           ", as its manifest says, but got none";
+  return "";
+}
+
+/// The functions to call; `certify` stays null where there is none.
+struct Functions {
+  ropegrad_packed_fn call = nullptr, certify = nullptr;
+};
+
+static std::string loadFunctions(ropegrad_kernel *kernel,
+                                 const KernelManifest &manifest,
+                                 Functions &functions) {
   char error[512];
   if (ropegrad_load(kernel, error, sizeof(error)))
     return error;
-  if (ropegrad_find(kernel, manifest.packed.c_str(), &function))
-    return "expected a kernel with function " + manifest.packed +
-           ", as its manifest says, but got none";
-  return "";
+  std::string missing = findFunction(kernel, manifest, functions.call);
+  if (missing.empty() && manifest.certify)
+    missing = findFunction(kernel, *manifest.certify, functions.certify);
+  return missing;
 }
 
 /// Calls once untimed and options.repeat times timed.
@@ -113,18 +128,26 @@ static std::string explain(const RunReport &report,
          std::to_string(report.status);
 }
 
-/// Calls the kernel and writes what it computed.
-static std::string callAndWrite(ropegrad_packed_fn function, RunArrays &arrays,
-                                const RunOptions &options, RunReport &report) {
-  callKernel(function, arrays, options.repeat, report);
+/// Calls the kernel, bounds its errors and writes what it computed.
+static std::string callAndWrite(const Functions &functions,
+                                const KernelManifest &manifest,
+                                RunArrays &arrays, const RunOptions &options,
+                                RunReport &report) {
+  callKernel(functions.call, arrays, options.repeat, report);
   report.radiusFound = arrays.radiusFound();
   std::string notFinite;
   if (report.status == ROPEGRAD_OK || report.status == ROPEGRAD_NOT_FINITE)
     notFinite = arrays.findNotFinite();
   if (!notFinite.empty())
     report.status = ROPEGRAD_NOT_FINITE;
-  if (report.status == ROPEGRAD_OK)
+  if (report.status == ROPEGRAD_OK) {
+    if (functions.certify && options.certify)
+      certifyOutputs(functions.certify, *manifest.certify, arrays, report);
+    else
+      report.notCertified =
+          functions.certify ? "--no-certify" : "the kernel has no certificate";
     return arrays.write(options.out);
+  }
   report.msBest = report.msMedian = std::nullopt;
   return explain(report, notFinite);
 }
@@ -134,7 +157,7 @@ std::string ropegrad::runKernel(const RunOptions &options,
   Kernel kernel;
   KernelManifest manifest;
   RunArrays arrays;
-  ropegrad_packed_fn function = nullptr;
+  Functions functions;
   std::string error = openKernel(options.kernel, kernel, manifest);
   if (error.empty())
     error = checkCpu(manifest, sys::getHostCPUFeatures());
@@ -147,7 +170,7 @@ std::string ropegrad::runKernel(const RunOptions &options,
   if (error.empty())
     error = arrays.prepare(manifest, threads, options.in);
   if (error.empty())
-    error = loadFunction(kernel.get(), manifest, function);
+    error = loadFunctions(kernel.get(), manifest, functions);
   if (!error.empty())
     return error;
 
@@ -159,7 +182,7 @@ std::string ropegrad::runKernel(const RunOptions &options,
   result.planned = manifest.planned;
   result.workspaceBytes = manifest.workspaceFor(threads);
   result.threads = threads;
-  error = callAndWrite(function, arrays, options, result);
+  error = callAndWrite(functions, manifest, arrays, options, result);
   // A disk that is full is no property of the kernel: no report then.
   if (error.empty() || result.status != ROPEGRAD_OK)
     report = result;

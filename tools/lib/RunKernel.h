@@ -18,6 +18,8 @@
 
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace ropegrad {
 
@@ -30,6 +32,9 @@ struct RunReport {
   std::optional<double> tolerance;        ///< that the kernel was compiled for
   std::vector<PlannedRoute> planned;      ///< what its plan weighed
   std::optional<double> msBest, msMedian; ///< none if the kernel failed
+  /// Of each output a bound of its largest absolute error, or infinity.
+  std::vector<std::pair<std::string, double>> certified;
+  std::string notCertified; ///< why that is empty
   int threads = 1;
   int64_t workspaceBytes = 0;
 };

@@ -83,21 +83,21 @@ static std::string readBytes(const json::Object &object, StringRef key,
 }
 
 static std::string readFunction(const json::Object &function,
-                                KernelManifest &manifest) {
-  std::string error = readString(function, "packed", manifest.packed);
+                                KernelEntry &entry) {
+  std::string error = readString(function, "packed", entry.packed);
   if (!error.empty())
     return error;
-  error = readBytes(function, "workspace_bytes", manifest.workspaceBytes);
+  error = readBytes(function, "workspace_bytes", entry.workspaceBytes);
   if (error.empty())
     error = readBytes(function, "workspace_bytes_per_thread",
-                      manifest.workspaceBytesPerThread);
+                      entry.workspaceBytesPerThread);
   if (!error.empty())
     return error;
   const json::Array *args = function.getArray("args");
   if (!args || args->empty())
     return wrong(function, "args", "a list of arrays");
   for (const json::Value &value : *args) {
-    error = readArg(value, manifest.args.emplace_back());
+    error = readArg(value, entry.args.emplace_back());
     if (!error.empty())
       return error;
   }
@@ -132,7 +132,16 @@ static std::string chooseFunction(KernelManifest &manifest) {
   if (!function)
     return wrong(fields, "functions",
                  "a list with a function for entry " + manifest.entry);
-  return readFunction(*function, manifest);
+  error = readFunction(*function, manifest);
+  const json::Object *certify = findFunction(fields, name + "_certify");
+  if (!error.empty() || !certify)
+    return error;
+  error = readFunction(*certify, manifest.certify.emplace());
+  const KernelArg &bounds = manifest.certify->args.back();
+  if (error.empty() &&
+      (bounds.role != Role::Report || bounds.type != FloatType::F64))
+    return wrong(*certify, "args", "a list that ends in a report of f64");
+  return error;
 }
 
 /// The numbers that are null where the kernel is exact.

@@ -44,7 +44,22 @@ struct PlannedRoute {
   std::optional<double> predictedMs;
 };
 
-struct KernelManifest {
+/// One entry point of a kernel.
+struct KernelEntry {
+  std::string packed;                  ///< its symbol
+  int64_t workspaceBytes = 0;          ///< whatever the threads
+  int64_t workspaceBytesPerThread = 0; ///< and so many for each
+  std::vector<KernelArg> args;
+
+  /// Bytes that a call with so many threads, at most kMostThreads, needs.
+  int64_t workspaceFor(int threads) const {
+    return workspaceBytes + threads * workspaceBytesPerThread;
+  }
+};
+
+/// The entry is the function to call: loss and gradient, else attention's
+/// gradient (which includes its output), else attention alone.
+struct KernelManifest : KernelEntry {
   llvm::json::Object fields; ///< the whole manifest
   std::string entry;         ///< "loss-gradient" or "attention"
   std::string route;
@@ -55,17 +70,8 @@ struct KernelManifest {
   std::string cpu;
   std::vector<std::string> cpuFeatures; ///< LLVM's names
   int threads = 1;                      ///< that the kernel was planned for
-  // The function to call: loss and gradient, else attention's gradient (which
-  // includes its output), else attention alone.
-  std::string packed;                  ///< its symbol
-  int64_t workspaceBytes = 0;          ///< whatever the threads
-  int64_t workspaceBytesPerThread = 0; ///< and so many for each
-  std::vector<KernelArg> args;
-
-  /// Bytes that a call with so many threads, at most kMostThreads, needs.
-  int64_t workspaceFor(int threads) const {
-    return workspaceBytes + threads * workspaceBytesPerThread;
-  }
+  /// Bounds errors of what is called; none in kernels made without.
+  std::optional<KernelEntry> certify;
 };
 
 /// Parses and checks a manifest. Returns an error or "".

@@ -19,7 +19,7 @@ using namespace llvm;
 using namespace ropegrad;
 
 const char *const ropegrad::kRunHelp =
-    R"(usage: ropegrad-run K.so --in DIR --out DIR [--repeat R] [--json] [--threads T]
+    R"(usage: ropegrad-run K.so --in DIR --out DIR [--repeat R] [--json] [--threads T] [--no-certify]
 
 Calls a kernel made by ropegrad-compile on the arrays in a folder.
 
@@ -33,13 +33,17 @@ Calls a kernel made by ropegrad-compile on the arrays in a folder.
   --threads T  threads to use, 1 to 1024; the results do not depend on it
                (default: as many as the kernel was planned for, but no more than
                the machine has)
+  --no-certify do not bound the errors of the outputs, which takes a few times
+               as long as a call
   --help       print this
 
 The report has status, route, degree, logit radius (found and limit), threads,
-size of the workspace, and milliseconds of a call: best and median; for people
-also the tolerance and what the plan said of every route. If the kernel refuses
-the inputs, status names the reason, no array is written, and the exit status is
-1.
+size of the workspace, milliseconds of a call (best and median), and of each
+output a bound of its largest absolute error, rounding included, proved for these
+inputs; for people also the tolerance and what the plan said of every route.
+There is no bound where inputs had to be rounded to the kernel's type. If the
+kernel refuses the inputs, status names the reason, no array is written, and the
+exit status is 1.
 )";
 
 static std::string parseCount(StringRef flag, StringRef text, int most,
@@ -89,6 +93,10 @@ std::string ropegrad::parseRunOptions(ArrayRef<const char *> arguments,
       options.json = true;
       continue;
     }
+    if (argument == "--no-certify") {
+      options.certify = false;
+      continue;
+    }
     if (!argument.starts_with("-")) {
       if (!options.kernel.empty())
         return "expected one kernel, but got '" + options.kernel + "' and '" +
@@ -101,8 +109,8 @@ std::string ropegrad::parseRunOptions(ArrayRef<const char *> arguments,
     auto [flag, value] = argument.split('=');
     if (flag != "--in" && flag != "--out" && flag != "--repeat" &&
         flag != "--threads")
-      return "expected --in, --out, --repeat, --threads, --json or --help, "
-             "but got '" +
+      return "expected --in, --out, --repeat, --threads, --json, "
+             "--no-certify or --help, but got '" +
              argument.str() + "'";
     if (!argument.contains('=')) {
       if (++i == arguments.size())

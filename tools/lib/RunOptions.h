@@ -24,6 +24,7 @@ struct RunOptions {
   std::string out;            ///< folder for the output arrays
   int repeat = 1;             ///< timed calls, after one untimed
   std::optional<int> threads; ///< default: the kernel's, or the machine's
+  bool certify = true;
   bool json = false;
   bool help = false; ///< then nothing else is checked or set
 };

@@ -11,6 +11,7 @@
 #include "runtime/ropegrad_runtime.h"
 #include "tools/lib/RunKernel.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/JSON.h"
 
@@ -34,7 +35,10 @@ static void printJson(const RunReport &report, raw_ostream &stream) {
                                           : json::Value(nullptr));
     out.attribute("radius_limit", jsonNumber(report.radiusLimit));
     out.attribute("radius_found", jsonNumber(report.radiusFound));
-    out.attribute("certified", json::Object());
+    out.attributeObject("certified", [&] {
+      for (const auto &[name, bound] : report.certified)
+        out.attribute(name, jsonNumber(bound));
+    });
     out.attribute("ms_best", jsonNumber(report.msBest));
     out.attribute("ms_median", jsonNumber(report.msMedian));
     out.attribute("threads", report.threads);
@@ -78,6 +82,14 @@ static void printText(const RunReport &report, raw_ostream &stream) {
     stream << "time       "
            << format("%.4g ms best, %.4g ms median\n", *report.msBest,
                      *report.msMedian);
+  stream << "certified  ";
+  if (report.certified.empty())
+    stream << "nothing" << (report.notCertified.empty() ? "" : ": ")
+           << report.notCertified;
+  for (const auto &[index, entry] : enumerate(report.certified))
+    stream << (index ? ", " : "") << entry.first
+           << format(" %.2g", entry.second);
+  stream << "\n";
   stream << "threads    " << report.threads << "\n"
          << "workspace  " << report.workspaceBytes << " bytes\n";
 }
