@@ -98,7 +98,8 @@ private:
             ? b.getI64IntegerAttr(problem.window)
             : IntegerAttr(),
         problem.alibi.empty() ? DenseF64ArrayAttr()
-                              : b.getDenseF64ArrayAttr(problem.alibi));
+                              : b.getDenseF64ArrayAttr(problem.alibi),
+        ArrayAttr(), RouteAttr());
   }
 
   /// b ∘ c(Z).

@@ -243,7 +243,8 @@ private:
             b, loc, TypeRange{scalar, values.q.getType(), values.k.getType()},
             ValueRange{},
             ValueRange{a.empty({}, b.getF64Type()), values.q, values.k},
-            b.getF64FloatAttr(limit), b.getF64FloatAttr(problem.scale))
+            b.getF64FloatAttr(limit), b.getF64FloatAttr(problem.scale),
+            DenseI64ArrayAttr())
             .getResults()[0];
   }
 
@@ -311,7 +312,8 @@ private:
     return ToeplitzOp::create(
         b, loc, type, Value(), mask,
         kernel.value->getAttrOfType<IntegerAttr>("window"),
-        kernel.value->getAttrOfType<DenseF64ArrayAttr>("alibi"));
+        kernel.value->getAttrOfType<DenseF64ArrayAttr>("alibi"), ArrayAttr(),
+        RouteAttr());
   }
 
   //===--- the bound of each output ---===//

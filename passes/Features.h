@@ -167,8 +167,8 @@ void emitChunkReverse(Emitter &e, Operation *anchor, const ChunkShape &shape,
                       const RowSpace &space, const Tall &x,
                       const ChunkStates &states, const Tall &u, const Tall &dx);
 
-/// accumulate for the rows of one head, in pieces. Partial sums live in an order
-/// of their own until `finish`.
+/// accumulate for the rows of one head, in pieces. Partial sums live in an
+/// order of their own until `finish`.
 class Accumulator {
 public:
   /// For calls of `add` with up to `rows` rows; makes scratch where it stands.

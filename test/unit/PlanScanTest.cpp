@@ -48,8 +48,7 @@ void expectPartition(const ScanProblem &problem, int64_t chunk) {
                    (shape.reach == 0 || offset <= shape.reach);
       ASSERT_FALSE(isNear && isFar) << i << " " << j;
       ASSERT_TRUE(isLive || !isFar) << i << " " << j;
-      ASSERT_TRUE(!isLive || isNear || isFar || !shape.hasFar)
-          << i << " " << j;
+      ASSERT_TRUE(!isLive || isNear || isFar || !shape.hasFar) << i << " " << j;
     }
 }
 
@@ -105,9 +104,10 @@ TEST(PlanScan, WhatNeedsAnotherRoute) {
   p = problem(64);
   p.route = Route::Scan;
   p.mask = Mask::None;
-  EXPECT_EQ(makePlan(p).error,
-            "expected an admissible route, but got scan: without mask and alibi "
-            "there is nothing to scan: route features takes it");
+  EXPECT_EQ(
+      makePlan(p).error,
+      "expected an admissible route, but got scan: without mask and alibi "
+      "there is nothing to scan: route features takes it");
 }
 
 TEST(PlanScan, CostsAreLinearInN) {

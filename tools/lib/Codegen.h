@@ -29,7 +29,7 @@ struct PipelineRequest {
   int64_t threads = 1;
   std::string exactBy = "mlir"; ///< or halide
   std::string calibration;      ///< file; empty: the rates that ship
-  bool certify = true;          ///< add the function certify
+  bool certify = false;         ///< add the function certify
 };
 
 /// Runs ropegrad-pipeline on `module`. Diagnostics of the passes become the

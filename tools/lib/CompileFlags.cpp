@@ -93,8 +93,8 @@ std::string setExactBy(StringRef value, Parse &parse) {
   return value == "mlir" || value == "halide" ? "" : "mlir or halide";
 }
 
-std::string setNoCertify(StringRef, Parse &parse) {
-  parse.options.certify = false;
+std::string setCertify(StringRef, Parse &parse) {
+  parse.options.certify = true;
   return "";
 }
 
@@ -140,9 +140,10 @@ const ToolFlag kToolFlags[] = {
     {"--calibration", kTarget, "FILE",
      "rates of the machine, from ./dev bench --calibrate", "what ships",
      setCalibration},
-    {"--no-certify", kOutput, nullptr,
-     "leave out NAME_certify, which bounds the errors of a call's outputs", "",
-     setNoCertify},
+    {"--certify", kOutput, nullptr,
+     "add NAME_certify, which bounds the errors of a call's outputs; takes two "
+     "to three times as long to compile",
+     "", setCertify},
     {"--help", "Help", nullptr, "print this text", "", setHelp},
     {"--version", "Help", nullptr, "print the version", "", setVersion},
 };

@@ -43,7 +43,7 @@ struct CompileOptions {
   std::string cpu = "native";     ///< not checked against LLVM's list
   std::optional<int64_t> threads; ///< none: as many as the machine has
   int64_t threadsOrAll() const;
-  bool certify = true; ///< add the function that bounds errors
+  bool certify = false; ///< add the function that bounds errors
   std::string exactBy = "mlir";
   std::string calibration; ///< path; empty: the rates that ship
 
