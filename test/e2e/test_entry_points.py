@@ -229,6 +229,14 @@ PROBLEMS = {
     "fft-general": (ATTENTION | dict(
         position="general", bias=True, mask="causal", bound=.35,
         tolerance=1e-2, wrt=("Q", "K", "V", "W", "bias")), "fft"),
+    "scan": (ATTENTION | dict(mask="causal", alibi=[.1, .02, .3, .004],
+                              similarity=(1, 1, .5)), "scan"),
+    "scan-window": (ATTENTION | dict(mask="window", window=300, alibi=.01,
+                                     similarity=(1, 1, .5)), "scan"),
+    "scan-alibi": (ATTENTION | dict(alibi=[.1, .02, .3, .004],
+                                    similarity=(1, 1, .5)), "scan"),
+    "loss-scan": (dict(channels=6, mask="causal", similarity=(1, 1, .5), wrt=(
+        "X1", "X2", "Y", "A1", "A2", "A3")), "scan"),
     "loss-features": (dict(channels=6, radius=.5, tolerance=1e-2, wrt=(
         "X1", "X2", "Y", "A1", "A2", "A3")), "features"),
     "loss-exact": (dict(channels=3, bias=True, wrt=(
