@@ -85,13 +85,13 @@ double scanBytes(const Problem &p, unsigned degree) {
 
 double scanMilliseconds(const Problem &p, unsigned degree,
                         const CostModel &model, int64_t threads) {
-  constexpr double passes = 8, bytesPerNs = 10;
+  constexpr double bytesPerNs = 10;
   ScanCost cost = scanCost(p, degree);
   double isDouble = p.dtype == DType::F64 ? 2 : 1;
   double near = cost.nearFlops * isDouble / (model.generalGFlops * 1e6);
   double part = p.needsGradient() ? 1.0 : 1.0 / 3;
   double states =
-      part * passes * 4 * isDouble * cost.states / (bytesPerNs * 1e6);
+      part * kStatePasses * 4 * isDouble * cost.states / (bytesPerNs * 1e6);
   return model.milliseconds(p, Route::Scan, cost.farFlops, threads, degree) +
          (near + states) / static_cast<double>(threads);
 }

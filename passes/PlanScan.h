@@ -35,7 +35,7 @@ ScanCost scanCost(const Problem &problem, unsigned degree);
 double scanBytes(const Problem &problem, unsigned degree);
 
 /// Features' time for the far part, the rate of the general loops for the near
-/// one, and eight passes over the states at 10 bytes a nanosecond.
+/// one, and kStatePasses over the states at 10 bytes a nanosecond.
 double scanMilliseconds(const Problem &problem, unsigned degree,
                         const CostModel &model, int64_t threads);
 

@@ -16,13 +16,13 @@
 namespace ropegrad {
 
 int64_t chooseChunk(const ScanProblem &problem) {
-  constexpr double nearGFlops = 60, bytesPerNs = 10, passes = 8;
+  constexpr double nearGFlops = 60, bytesPerNs = 10;
   constexpr int64_t block = 64, most = 512;
   double d = static_cast<double>(problem.d);
   // A window also cuts chunks at its far end.
   double pairs = problem.window > 0 ? 3 : 1;
   double nearNs = 14 * d * pairs / nearGFlops;
-  double stateNs = passes * 4 * static_cast<double>(problem.monomials) *
+  double stateNs = kStatePasses * 4 * static_cast<double>(problem.monomials) *
                    (d + 1) / bytesPerNs;
   double best = std::sqrt(stateNs / nearNs) / block;
   return block * std::clamp<int64_t>(std::llround(best), 1, most / block);

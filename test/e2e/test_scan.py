@@ -6,7 +6,7 @@ from cases import name, pairwise
 from harness import (assert_answers, assert_refused, compile_kernel,
                      run_kernel, solve_with_tools, tool)
 
-# (d, radius, tolerance): their chunks have 64, 128 and 192 rows.
+# (d, radius, tolerance): their chunks have 64 to 192 rows.
 BOUNDS = ((2, .5, 2e-1), (2, 1, 1e-4), (4, 1, 1e-3), (8, .5, 2e-1),
           (8, .5, 1e-3), (16, .5, 1e-2))
 SHARED = {"n": (1, 2, 3, 17, 61, 97, 130, 256, 500, 1000), "bounds": BOUNDS,
