@@ -26,6 +26,9 @@ constexpr double kMajorantSlack = 0x1p-26;
 constexpr double kWeightSlack = 0x1p-8;
 constexpr double kNormSlack = 0x1p-20;
 
+/// Columns of a stack, at least: one set of kernels serves all of them.
+constexpr size_t kColumns = 3;
+
 using Coefficients = std::vector<double>;
 
 /// m(z) with its slack for |z| <= radius.
@@ -112,33 +115,43 @@ private:
     return p;
   }
 
-  RankedTensorType stackType(Value like, size_t width) {
-    SmallVector<int64_t> shape(
-        cast<RankedTensorType>(like.getType()).getShape());
-    shape[3] = static_cast<int64_t>(width);
-    return RankedTensorType::get(shape, b.getF64Type());
+  /// xs as one tall tensor.
+  Value stack(ArrayRef<Value> xs) {
+    SmallVector<Value> columns(xs);
+    while (columns.size() < kColumns)
+      columns.push_back(columns.back());
+    return f.stack(columns);
+  }
+
+  /// The first `count` columns.
+  SmallVector<Value> unstack(Value sums, size_t count) {
+    SmallVector<Value> result;
+    for (size_t i = 0; i < count; ++i)
+      result.push_back(f.column(sums, static_cast<int64_t>(i)));
+    return result;
+  }
+
+  /// One row of a stack for each row of `like`.
+  RankedTensorType stackType(Value like, Value stacked) {
+    auto type = cast<RankedTensorType>(stacked.getType());
+    return withWidth(like, type.getDimSize(3));
   }
 
   /// Σ_j c(Z_ij) x_j for each x: (B, H, n).
   SmallVector<Value> overKeys(const Coefficients &c, ArrayRef<Value> xs) {
-    Value sums =
-        ApplyOp::create(b, a.loc, stackType(values.q, xs.size()), matrix(c),
-                        f.stack(xs), b.getF64FloatAttr(1.0));
-    SmallVector<Value> result;
-    for (size_t i = 0; i < xs.size(); ++i)
-      result.push_back(f.column(sums, i));
-    return result;
+    Value stacked = stack(xs);
+    Value sums = ApplyOp::create(b, a.loc, stackType(values.q, stacked),
+                                 matrix(c), stacked, b.getF64FloatAttr(1.0));
+    return unstack(sums, xs.size());
   }
 
   /// Σ_i c(Z_ij) x_i for each x, over the heads of a group: (B, H', n).
   SmallVector<Value> overQueries(const Coefficients &c, ArrayRef<Value> xs) {
-    Value sums = ApplyTransposedOp::create(
-        b, a.loc, stackType(values.k, xs.size()), matrix(c), f.stack(xs),
-        b.getF64FloatAttr(1.0));
-    SmallVector<Value> result;
-    for (size_t i = 0; i < xs.size(); ++i)
-      result.push_back(f.column(sums, i));
-    return result;
+    Value stacked = stack(xs);
+    Value sums =
+        ApplyTransposedOp::create(b, a.loc, stackType(values.k, stacked),
+                                  matrix(c), stacked, b.getF64FloatAttr(1.0));
+    return unstack(sums, xs.size());
   }
 
   /// Norms of rows, at least those of the exact rows.

@@ -246,7 +246,7 @@ Majorant majorantOf(const std::vector<double> &q, unsigned degree,
   Triple x = SmallProgramme(rows, wanted, cost).solve();
 
   Majorant result;
-  result.coefficients.assign(top + 1, 0.0);
+  result.coefficients.assign(degree + 1, 0.0);
   for (size_t c = 0; c < 3; ++c) {
     result.coefficients[powers[c]] +=
         std::max(x[c], 0.0) * largest / std::pow(radius, powers[c]);

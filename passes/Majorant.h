@@ -29,11 +29,11 @@ double proveExcess(const std::vector<double> &q,
                    const std::vector<double> &shape, double radius,
                    double slack);
 
-/// An even polynomial m of degree <= q's with m(z) >= |q(z) - e^z| on [-radius,
-/// radius]: the one of a + b z^(h-2) + c z^h, h the largest even degree, whose
+/// An even polynomial m with m(z) >= |q(z) - e^z| on [-radius, radius]: the one
+/// of a + b z^(h-2) + c z^h, h the largest even number up to `degree`, whose
 /// mean under the normal density of deviation `sigma` is the smallest.
 struct Majorant {
-  std::vector<double> coefficients; ///< of z^0, z^1, ...; those of odd ones 0
+  std::vector<double> coefficients; ///< of z^0 to z^degree; odd ones are 0
   double mean = 0.0;                ///< under that density, radius no limit
 };
 Majorant majorantOf(const std::vector<double> &q, unsigned degree,

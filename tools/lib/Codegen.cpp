@@ -99,6 +99,9 @@ void nameTarget(Module &module, const Target &target) {
     function.addFnAttr("prefer-vector-width",
                        std::to_string(target.vectorBits));
     function.addFnAttr(Attribute::NoUnwind);
+    // Its time is in the kernels that it calls, not in its many small steps.
+    if (function.getName().starts_with("certify"))
+      function.addFnAttr(Attribute::OptimizeForSize);
   }
 }
 
