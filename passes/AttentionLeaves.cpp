@@ -163,24 +163,6 @@ RowTerms AttentionLeaves::makeRowTerms(const AttentionBackward &gradient,
   return terms;
 }
 
-/// The largest bias that any pair of rows can meet: elements [from, from +
-/// count) are those of t = 1 − n …
-static Value largestBias(Emitter &e, ToeplitzOp op, Value bias, Value from,
-                         Value last, Value count) {
-  bool isMasked = op.getMask() != Mask::None;
-  Value first = isMasked ? last : e.index(0), end = count;
-  if (op.getMask() == Mask::Window)
-    end = e.min(end, e.add(last, static_cast<int64_t>(*op.getWindow())));
-  Value start = e.load(bias, e.add(from, first));
-  return e
-      .loop(first, end, 1, start,
-            [&](Value t, ValueRange state) -> SmallVector<Value> {
-              Value value = e.load(bias, e.add(from, t));
-              return {arith::MaximumFOp::create(e.b, e.loc, state[0], value)};
-            })
-      .front();
-}
-
 void AttentionLeaves::makeTable() {
   ToeplitzOp op = attention.prefactor;
   if (!op || (!op.getBias() && !op.getAlibi()))
@@ -218,10 +200,6 @@ void AttentionLeaves::makeTable() {
     } else if (slopes == 1) {
       slope = e.scalar((*alibi)[0]);
     }
-    Value from = biasHeads > 1 ? e.mul(head, count) : e.index(0);
-    // Common to all of a row, so the weights are the same; but L = m + log l,
-    // one number, keeps no digits of l beside a large m.
-    Value common = bias ? largestBias(e, op, bias, from, last, count) : Value();
     e.loop(e.index(0), count, 1, [&](Value x) {
       Value at = lanesOver == Lanes::Keys ? e.sub(e.sub(count, 1), x) : x;
       Value log;
@@ -233,7 +211,8 @@ void AttentionLeaves::makeTable() {
         log = arith::NegFOp::create(e.b, e.loc, e.mulf(t, slope));
       }
       if (bias) {
-        Value value = e.subf(e.load(bias, e.add(from, at)), common);
+        Value from = biasHeads > 1 ? e.add(at, e.mul(head, count)) : at;
+        Value value = e.load(bias, from);
         log = log ? e.addf(log, value) : value;
       }
       e.store(e.mulf(log, e.scalar(logUnit)),

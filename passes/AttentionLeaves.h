@@ -94,9 +94,8 @@ public:
   int64_t diagonalPitch() const { return 2 * space.maxN + 2 * diagonalMargin; }
   static constexpr int64_t diagonalMargin = 256;
   /// The table of log b(i−j) over t = i − j: bias and ALiBi in one, per head,
-  /// in units of the exponent; reversed where lanes are keys. A bias counts
-  /// from the largest that the mask leaves. Nothing is made where b is a mask
-  /// at most.
+  /// in units of the exponent; reversed where lanes are keys. Nothing is made
+  /// where b is a mask at most.
   void makeTable();
   bool hasTable() const { return static_cast<bool>(table); }
 
