@@ -129,7 +129,9 @@ def test_files_that_may_not_grow(kilobytes, made, tmp_path):
     # OpenMP would like to write a page of its own.
     done.stderr = "".join(line for line in done.stderr.splitlines(True)
                           if not line.startswith("OMP: Warning"))
-    assert_refused(done, "ropegrad-run", ("too large",))
+    # The loader may be the first whose page finds no room.
+    word = "space" if "space" in done.stderr else "too large"
+    assert_refused(done, "ropegrad-run", (word,))
     assert sorted(os.listdir(tmp_path)) == ["K.so", "O.npy"]
     assert (tmp_path / "O.npy").read_text() == "old"
 
@@ -159,9 +161,12 @@ def test_full_standard_output_for_a_report(flag, made, tmp_path):
 # -- Kills --------------------------------------------------------------------
 
 def kill_after(arguments, seconds, number):
-    process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL,
-                               stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL)
+    # Whoever started the tests in the background has SIGINT ignored.
+    process = subprocess.Popen(
+        arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL)
+        if number != signal.SIGKILL else None)
     time.sleep(seconds)
     process.send_signal(number)
     return process.wait(600)

@@ -92,8 +92,8 @@ def report_for_people(folder, *flags):
 
 def test_report_for_people_of_an_exact_kernel(made):
     said = report_for_people(made[0], "--threads", 2)
-    assert list(said) == ["status", "route", "plan", "time", "threads",
-                          "workspace"]
+    assert list(said) == ["status", "route", "plan", "time", "certified",
+                          "threads", "workspace"]
     assert (said["status"], said["route"]) == (["ok"], ["exact"])
     assert said["threads"] == ["2"]
     assert re.fullmatch(r"exact    [\d.e-]+ ms predicted, chosen",

@@ -13,6 +13,7 @@
 #include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/Signals.h"
 
+#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -24,7 +25,17 @@ namespace {
 
 const char *toolName = "";
 
+/// Of several threads that fail at once the first one speaks and tidies up.
+std::atomic<bool> isEnding = false;
+thread_local bool endsHere = false;
+
 [[noreturn]] void end(const char *what, const char *detail = "") {
+  if (endsHere)
+    ::_exit(1);
+  endsHere = true;
+  if (isEnding.exchange(true))
+    while (true)
+      ::pause();
   char line[512];
   int size = std::snprintf(line, sizeof(line), "%s: error: %s%s\n", toolName,
                            what, detail);
