@@ -11,8 +11,9 @@ from harness import (asked_for, compile_kernel, run_kernel, solve_with_tools,
                      succeed)
 
 # Times the error found, where that is not rounding alone: the median of the
-# outputs of one problem.
-ABSURD = 1000
+# outputs of one problem. Gradients of weights are sums over rows whose errors
+# cancel, which no bound may count on.
+ABSURD, ABSURD_OF_SUMS = 1000, 5000
 
 
 def observed(want, got):
@@ -74,10 +75,11 @@ def test_approximate_certificates(bounds, entry, dist, tmp_path):
         **shape)
     if entry == "forward":
         problem["wrt"] = []
-    elif entry == "loss-gradient" and d <= 4:
+    weights = entry == "loss-gradient" and d <= 4
+    if weights:
         problem["wrt"] = ["X1", "X2", "Y", "X", "A1", "A2", "A3"]
     ratios = certify(tmp_path, problem, arrays, "--route", "features")
-    assert np.median(ratios) <= ABSURD, ratios
+    assert np.median(ratios) <= (ABSURD_OF_SUMS if weights else ABSURD), ratios
 
 
 @pytest.mark.parametrize("route", ("exact", "features"))
