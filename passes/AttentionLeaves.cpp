@@ -231,6 +231,8 @@ std::string AttentionLeaves::name(StringRef what,
   llvm::raw_string_ostream out(text);
   out << "ropegrad_attention_" << what << "_f" << e.element.getWidth() << "x"
       << e.lanes;
+  if (vectors != 3)
+    out << "_v" << vectors;
   for (int64_t number : numbers)
     out << "_" << number;
   return text;

@@ -310,25 +310,35 @@ void Accumulator::finish(ArrayRef<double> weights, Value sums, Value sumsAt,
   if (!weights.empty())
     weight = constantFloats(e, anchor, "ropegrad_weights_" + features.name(),
                             e.element, weights);
+  auto copy = [&](Value from, Value m, Value c0, int64_t width) {
+    Value to = e.add(e.add(at, e.mul(m, shape.w)), c0);
+    Value factor = weight ? e.load(weight, m) : Value();
+    for (auto [c, piece] : vectorPieces(width, e.lanes)) {
+      Value sum = e.load(sums, e.add(from, c), piece);
+      if (factor)
+        sum = e.mulf(sum, e.broadcast(factor, piece));
+      e.store(sum, g, e.add(to, c));
+    }
+  };
   forColumnTiles(e, tile, shape.w, [&](Value c0, int64_t width, Value number) {
-    Value base = e.mul(number, slots);
+    Value base = e.add(sumsAt, e.mul(number, slots * slotSize));
     forSegments(e, anchor, name("products"), products,
                 [&](Value, Value, Value length, Value target, Value slot) {
-                  e.loop(e.index(0), length, 1, [&](Value q) {
-                    Value t = e.add(slot, e.div(q, tile.rows));
-                    Value from =
-                        e.add(e.mul(e.add(base, t), slotSize),
-                              e.mul(e.rem(q, e.index(tile.rows)), width));
-                    from = e.add(sumsAt, from);
-                    Value m = e.add(target, q);
-                    Value to = e.add(e.add(at, e.mul(m, shape.w)), c0);
-                    Value factor = weight ? e.load(weight, m) : Value();
-                    for (auto [c, piece] : vectorPieces(width, e.lanes)) {
-                      Value sum = e.load(sums, e.add(from, c), piece);
-                      if (factor)
-                        sum = e.mulf(sum, e.broadcast(factor, piece));
-                      e.store(sum, g, e.add(to, c));
-                    }
+                  Value whole = e.div(length, tile.rows);
+                  Value start = e.add(base, e.mul(slot, slotSize));
+                  auto placeOf = [&](Value t) {
+                    return e.add(start, e.mul(t, slotSize));
+                  };
+                  e.loop(e.index(0), whole, 1, [&](Value t) {
+                    Value m = e.add(target, e.mul(t, tile.rows));
+                    for (int64_t r = 0; r < tile.rows; ++r)
+                      copy(e.add(placeOf(t), r * width), e.add(m, r), c0,
+                           width);
+                  });
+                  Value done = e.mul(whole, tile.rows);
+                  e.loop(e.index(0), e.sub(length, done), 1, [&](Value r) {
+                    copy(e.add(placeOf(whole), e.mul(r, width)),
+                         e.add(e.add(target, done), r), c0, width);
                   });
                 });
   });

@@ -11,6 +11,7 @@
 
 #include "passes/AttentionHalide.h"
 #include "passes/OnlineSoftmax.h"
+#include "passes/PolynomialTiles.h"
 #include "passes/TileExits.h"
 
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
@@ -326,6 +327,9 @@ void lower(Emitter &e, const TileBody &body, bool general) {
       return emitAttention(e, *forward);
     if (auto backward = AttentionBackward::match(body))
       return emitAttention(e, *backward);
+    if (auto polynomial = PolynomialTiles::match(body))
+      if (emitAttention(e, *polynomial))
+        return;
   }
   TileLoops(e, body).emit();
 }

@@ -290,7 +290,9 @@ def LowerTiles : KernelPass<"ropegrad-lower-tiles"> {
     The two bodies that softmax attention comes down to (any width, mask, ALiBi
     and bias; no table of W) have loops of their own: the forward pass with
     queries in lanes, the gradient with keys in lanes and five products in one
-    pass. `general` turns them off: both ways compute the same.
+    pass. So have the bodies of attention by a polynomial under a mask and a
+    block band: one pass with queries in lanes, one with keys. `general` turns them
+    off: both ways compute the same.
 
     With `exact-by=halide` these two bodies, and no others, become loops around
     calls of private functions without body, one per block of the index space;

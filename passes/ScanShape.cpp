@@ -16,7 +16,7 @@
 namespace ropegrad {
 
 int64_t chooseChunk(const ScanProblem &problem) {
-  constexpr double nearGFlops = 60, bytesPerNs = 10;
+  constexpr double nearGFlops = 90, bytesPerNs = 10;
   constexpr int64_t block = 64, most = 512;
   double d = static_cast<double>(problem.d);
   // A window also cuts chunks at its far end.
