@@ -68,6 +68,7 @@ CHANGES = (all_zero, zero_rows, equal_rows, subnormal_values, subnormal_rows,
            negative_zero, one_hot)
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("n", (1, 17))
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("route", ("exact", "features"))

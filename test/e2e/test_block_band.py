@@ -39,6 +39,7 @@ func.func @f(%u: {two}, %v: {one}, %x: {one}) -> ({two}, {one}) {{
 """
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("element,bits", (("f32", 512), ("f64", 128)))
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_products(case, element, bits, tmp_path):

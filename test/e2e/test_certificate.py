@@ -94,6 +94,7 @@ def test_logits_of_a_hundred(tmp_path):
     certify(tmp_path, problem, arrays)
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("dtype", ("f64", "bf16", "f16"))
 @pytest.mark.parametrize("route", ("exact", "features"))
 def test_types(dtype, route, tmp_path):

@@ -111,6 +111,7 @@ CASES = {  # n, d, w, degree, heads, chunk, reach, slopes, reversed
     "degree 0": (30, 3, 2, 0, (1, 1, 1), 7, 2, (), False)}
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("element,bits", (("f32", 512), ("f64", 256)))
 @pytest.mark.parametrize("name", CASES)
 def test_chunks(name, element, bits, tmp_path):

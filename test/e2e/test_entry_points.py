@@ -379,6 +379,7 @@ def test_backward_pass_repeats(made):
         assert same(2 * value[sharp], double[name][sharp]), name
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("wrt", (("V",), ("Q",), ("K", "V")))
 @pytest.mark.parametrize("flags", (
     {"radius": .5, "tolerance": 1e-2}, {"mask": "causal"},

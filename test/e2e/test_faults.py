@@ -172,6 +172,9 @@ def kill_after(arguments, seconds, number):
     return process.wait(600)
 
 
+STEPS = 4       # of a compilation
+
+
 @pytest.mark.parametrize("number", (signal.SIGKILL, signal.SIGTERM,
                                     signal.SIGINT, signal.SIGHUP),
                          ids=lambda s: s.name)
@@ -184,12 +187,12 @@ def test_killed_compilation(number, tmp_path):
     succeed("ropegrad-compile", *PROBLEM, "-o", new / "K.so")
     whole = time.monotonic() - begin
     killed = 0
-    for step in range(8):
+    for step in range(STEPS):
         for name in OUTPUTS:
             (folder / name).write_text("old")
         status = kill_after(command("ropegrad-compile", *PROBLEM, "-o",
                                     folder / "K.so"),
-                            whole * (step + .5) / 8, number)
+                            whole * (step + .5) / STEPS, number)
         assert status in (0, -number)
         killed += status != 0
         for name in OUTPUTS:
@@ -232,7 +235,7 @@ def assert_out_of_memory(done, name):
 @pytest.mark.skipif(IS_SANITIZED, reason="a sanitizer reserves terabytes")
 def test_little_memory_for_the_compiler(tmp_path):
     refused = 0
-    for megabytes in range(300, 1000, 70):
+    for megabytes in range(300, 1000, 140):
         folder = tmp_path / str(megabytes)
         folder.mkdir()
         done = run(command("ropegrad-compile", *PROBLEM, "-o", folder / "K.so"),

@@ -50,6 +50,7 @@ PROBLEMS = {
 }
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_both_makers(name, tmp_path):
     """Halide's kernel and ours agree with the reference, and so with each

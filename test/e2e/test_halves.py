@@ -23,6 +23,7 @@ def limit(problem):
     return ROUNDING[problem["dtype"]] * 1.01 + 4 * problem.get("tolerance", 0)
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("n", (1, 3, 17, 130))
 @pytest.mark.parametrize("route", ("exact", "features"))
 @pytest.mark.parametrize("dtype", ROUNDING)
@@ -51,6 +52,7 @@ def test_grouped_heads_causal_alibi(dtype, cpu, tmp_path):
     assert_answers(problem, arrays, got, limit(problem))
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("route,degree", (("exact", 0), ("features", 0),
                                           ("features", 2)))
 @pytest.mark.parametrize("dtype", ROUNDING)

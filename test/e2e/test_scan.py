@@ -74,6 +74,7 @@ EXACT = (
     dict(mask="window", window=400, alibi=[.02, .001, .5, 8.]))
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("dtype,limit", (("f32", 1e-5), ("f64", 1e-12)))
 @pytest.mark.parametrize("index", range(len(EXACT)),
                          ids=[name(case) for case in EXACT])
