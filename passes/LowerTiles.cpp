@@ -215,7 +215,8 @@ private:
     int64_t size = static_cast<int64_t>(band.getSize());
     Value firstBlock = e.div(nest.i0, size);
     Value lastBlock = e.div(e.add(nest.i0, nest.shape.rows - 1), size);
-    for (auto [least, most] : llvm::reverse(runsOf(band))) {
+    auto runs = runsOf(band);
+    for (auto [least, most] : llvm::reverse(runs)) {
       Value first = e.mul(e.sub(firstBlock, most), size);
       Value end = e.mul(e.sub(lastBlock, least - 1), size);
       first = e.max(first, e.index(0));

