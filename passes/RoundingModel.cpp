@@ -185,14 +185,16 @@ private:
     double rows = decays ? model.n : masked ? 2 + std::log(model.n) : 1;
     columns = f.constant(model.heads * rows);
     accept(result, epsilonFound);
-    // A logit may lie outside of the interval by its own error.
-    double margin = p.radius * 0x1p-21;
+    // A logit may lie outside of the interval by its own error. The radius is
+    // there to keep the guard: what it finds within its limit is below this
+    // one.
+    double margin = p.radius * 0x1p-21, limit = p.radius * 2;
     result.isValid =
-        f.single({result.isValid, logitError},
-                 [&](ArrayRef<Number> x) { return x[0].where(x[1], margin); });
-    result.isValid =
-        f.single({result.isValid, logitError}, [&](ArrayRef<Number> x) {
-          return x[0].where(4.0 * x[1] + sums, 0x1p-28);
+        f.single({result.isValid, logitError, radius}, [&](ArrayRef<Number> x) {
+          return x[0]
+              .where(x[1], margin)
+              .where(4.0 * x[1] + sums, 0x1p-28)
+              .where(x[2], limit);
         });
   }
 

@@ -126,6 +126,19 @@ TEST(KernelFunctions, Attention) {
   EXPECT_EQ(kernelFunctions(p, "K", true).size(), 1u);
 }
 
+TEST(KernelFunctions, FallBack) {
+  std::vector<FunctionInfo> functions =
+      kernelFunctions(attentionProblem(), "K", true, /*certifies=*/true,
+                      /*fallsBack=*/true);
+  ASSERT_EQ(functions.size(), 5u);
+  EXPECT_EQ(names(functions[0]), "Q K V W bias O radius_found degree_used");
+  EXPECT_EQ(names(functions[2]),
+            "Q K V W bias O radius_found degree_used residual");
+  EXPECT_EQ(names(functions[3]), "Q K V dO W bias residual dQ dK dV dW dbias");
+  EXPECT_EQ(names(functions[4]),
+            "Q K V dO W bias O dQ dK dV dW dbias bounds");
+}
+
 TEST(KernelFunctions, TypesOfSixteenBitKernels) {
   Problem p = lossProblem();
   p.dtype = DType::BF16;

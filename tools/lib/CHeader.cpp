@@ -71,6 +71,8 @@ StringRef meaning(StringRef name) {
       {"residual", "what forward_train leaves to backward"},
       {"bounds",
        "of the largest absolute error of each output above, in order"},
+      {"degree_used",
+       "of exp's polynomial in this call; -1: the exact route computed it"},
       {"radius_found", "upper bound of |Z| by row norms, largest over heads"}};
   for (auto [key, text] : table)
     if (name == key)
@@ -157,6 +159,9 @@ void writeIntroduction(raw_ostream &os, const KernelInfo &info) {
             "most "
          << number(*p.tolerance);
   }
+  if (info.fallsBack)
+    os << ";\n * where logits of a call may be larger the exact route computes "
+          "it and\n * *degree_used is -1";
   os << ".\n * Compiled for " << info.triple << ", " << info.cpu << "; planned "
      << "for " << info.threads << (info.threads == 1 ? " thread" : " threads")
      << ".\n";

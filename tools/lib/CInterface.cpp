@@ -25,13 +25,14 @@ constexpr uint64_t kWorkspaceAlignment = 64;
 
 class InterfaceBuilder {
 public:
-  InterfaceBuilder(Module &module, const Problem &problem)
+  InterfaceBuilder(Module &module, const KernelInfo &info)
       : module(module), b(module.getContext()), pointer(b.getPtrTy()),
-        maxBatch(problem.batch), maxN(problem.n) {}
+        maxBatch(info.problem.batch), maxN(info.problem.n),
+        degree(info.degree.value_or(0)) {}
 
   /// int NAME_sized(const ropegrad_sizes *sizes, arrays..., void *workspace,
   /// size_t bytes, int threads): checks its arguments, then runs the body.
-  Function *addSized(const FunctionInfo &info, Function *body) {
+  Function *addSized(const FunctionInfo &info, const KernelBody &body) {
     SmallVector<Type *> types(info.args.size() + 2, pointer);
     types.push_back(b.getInt64Ty());
     types.push_back(b.getInt32Ty());
@@ -55,8 +56,12 @@ public:
              ROPEGRAD_WORKSPACE_TOO_SMALL);
     CallSizes sizes = readSizes(info, entry->getArg(0));
     checkMemory(info, arrays, sizes, workspace, bytes);
-    arrays.append({sizes.batch, sizes.n, sizes.strides, threads, workspace});
-    b.CreateRet(b.CreateCall(body, arrays));
+    CallParts call{arrays,
+                   {sizes.batch, sizes.n, sizes.strides, threads, workspace}};
+    if (body.exact)
+      dispatch(info, body, call);
+    else
+      b.CreateRet(callBody(info, body.planned, call, /*isExact=*/false));
     return entry;
   }
 
@@ -122,6 +127,67 @@ public:
   }
 
 private:
+  /// Arguments of a body: the caller's arrays, and what goes behind them.
+  struct CallParts {
+    SmallVector<Value *> arrays, rest;
+  };
+
+  Value *callBody(const FunctionInfo &info, Function *body,
+                  const CallParts &call, bool isExact) {
+    SmallVector<Value *> operands;
+    for (auto [arg, array] : zip(info.args, call.arrays))
+      if (isPassedOn(arg, isExact))
+        operands.push_back(array);
+    operands.append(call.rest);
+    return b.CreateCall(body, operands);
+  }
+
+  /// The planned body, and the exact one where that refuses the radius. A
+  /// backward pass goes the way of its forward pass, which left a mark.
+  void dispatch(const FunctionInfo &info, const KernelBody &body,
+                const CallParts &call) {
+    Value *mark = nullptr;
+    for (auto [arg, array] : zip(info.args, call.arrays))
+      if (arg.role == ArgRole::Residual)
+        mark = b.CreateConstInBoundsGEP1_64(
+            b.getInt8Ty(), array,
+            static_cast<uint64_t>(arg.shape.at(0) - kResidualMark));
+    bool isBackward = StringRef(info.symbol).ends_with("_backward");
+    if (isBackward) {
+      Value *exact =
+          b.CreateICmpNE(b.CreateLoad(b.getInt8Ty(), mark), b.getInt8(0));
+      Function *function = b.GetInsertBlock()->getParent();
+      BasicBlock *planned =
+          BasicBlock::Create(b.getContext(), "planned", function);
+      BasicBlock *other = BasicBlock::Create(b.getContext(), "exact", function);
+      b.CreateCondBr(exact, other, planned);
+      b.SetInsertPoint(planned);
+      b.CreateRet(callBody(info, body.planned, call, /*isExact=*/false));
+      b.SetInsertPoint(other);
+      b.CreateRet(callBody(info, body.exact, call, /*isExact=*/true));
+      return;
+    }
+    noteBody(info, call, mark, /*isExact=*/false);
+    Value *status = callBody(info, body.planned, call, /*isExact=*/false);
+    returnUnless(b.CreateICmpEQ(status, b.getInt32(ROPEGRAD_RADIUS_EXCEEDED)),
+                 status);
+    noteBody(info, call, mark, /*isExact=*/true);
+    b.CreateRet(callBody(info, body.exact, call, /*isExact=*/true));
+  }
+
+  /// Says in the report and to the backward pass which body computes a call.
+  void noteBody(const FunctionInfo &info, const CallParts &call, Value *mark,
+                bool isExact) {
+    if (mark)
+      b.CreateStore(b.getInt8(isExact), mark);
+    for (auto [arg, array] : zip(info.args, call.arrays)) {
+      if (arg.name != "degree_used")
+        continue;
+      Type *type = arg.dtype == DType::F64 ? b.getDoubleTy() : b.getFloatTy();
+      b.CreateStore(ConstantFP::get(type, isExact ? -1.0 : degree), array);
+    }
+  }
+
   Function *create(const std::string &name, Type *result,
                    ArrayRef<Type *> types) {
     return Function::Create(FunctionType::get(result, types, false),
@@ -296,12 +362,13 @@ private:
   IRBuilder<> b;
   Type *pointer;
   int64_t maxBatch, maxN;
+  unsigned degree;
 };
 
 } // namespace
 
 void addCInterface(Module &module, const KernelInfo &info,
-                   ArrayRef<Function *> bodies, bool standalone) {
+                   ArrayRef<KernelBody> bodies, bool standalone) {
   for (Function &function : module)
     if (!function.isDeclaration())
       function.setLinkage(GlobalValue::InternalLinkage);
@@ -309,7 +376,7 @@ void addCInterface(Module &module, const KernelInfo &info,
     if (!global.isDeclaration())
       global.setLinkage(GlobalValue::InternalLinkage);
   CallMemory::define(module);
-  InterfaceBuilder builder(module, info.problem);
+  InterfaceBuilder builder(module, info);
   for (auto [function, body] : zip(info.functions, bodies)) {
     Function *sized = builder.addSized(function, body);
     Function *entry = builder.addEntry(function, info.problem, sized);

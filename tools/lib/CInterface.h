@@ -18,11 +18,26 @@
 
 namespace ropegrad {
 
-/// `bodies[i]` is the function that computes `info.functions[i]`: one pointer
-/// per array, then the workspace, to a status. Everything but the entry points
+/// The function that computes one of the kernel's: one pointer per array, then
+/// the workspace, to a status. `exact`, if not null, computes the calls whose
+/// radius `planned` refuses; it has no radius to report.
+struct KernelBody {
+  llvm::Function *planned = nullptr, *exact = nullptr;
+};
+
+/// Bytes behind what either body leaves to backward: whose it is.
+constexpr int64_t kResidualMark = 64;
+
+/// Whether a body is given this argument; only the entry points know which
+/// body computes a call.
+inline bool isPassedOn(const ArgInfo &arg, bool toExact) {
+  return arg.name != "degree_used" && !(toExact && arg.name == "radius_found");
+}
+
+/// `bodies[i]` computes `info.functions[i]`. Everything but the entry points
 /// becomes internal.
 void addCInterface(llvm::Module &module, const KernelInfo &info,
-                   llvm::ArrayRef<llvm::Function *> bodies, bool standalone);
+                   llvm::ArrayRef<KernelBody> bodies, bool standalone);
 
 /// The symbols that addCInterface exports.
 std::vector<std::string> exportedSymbols(const KernelInfo &info);

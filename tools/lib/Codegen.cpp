@@ -17,6 +17,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/IR/LegacyPassManager.h"
+#include "llvm/Linker/Linker.h"
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/Transforms/Instrumentation/AddressSanitizer.h"
@@ -100,9 +101,63 @@ void nameTarget(Module &module, const Target &target) {
                        std::to_string(target.vectorBits));
     function.addFnAttr(Attribute::NoUnwind);
     // Its time is in the kernels that it calls, not in its many small steps.
-    if (function.getName().starts_with("certify"))
+    if (function.getName().contains("certify"))
       function.addFnAttr(Attribute::OptimizeForSize);
   }
+}
+
+constexpr StringRef kExactPrefix = "exact.";
+
+/// Name of the function of MLIR that computes a kernel's.
+StringRef bodyName(const KernelInfo &info, const FunctionInfo &function) {
+  return StringRef(function.symbol).drop_front(info.name.size() + 1);
+}
+
+/// Raises the sizes of workspaces and residuals to what `module` needs.
+std::string readSizes(mlir::ModuleOp module, KernelInfo &info) {
+  for (FunctionInfo &function : info.functions) {
+    StringRef name = bodyName(info, function);
+    auto op = module.lookupSymbol<mlir::LLVM::LLVMFuncOp>(name);
+    if (!op)
+      return "expected the pipeline to leave a function " + name.str();
+    auto raise = [&](int64_t &size, StringRef what) {
+      auto bytes =
+          op->getAttrOfType<mlir::IntegerAttr>(("ropegrad." + what).str());
+      size = std::max(size, bytes ? bytes.getInt() : 0);
+    };
+    raise(function.workspaceBytes, "workspace_bytes");
+    raise(function.workspaceBytesPerThread, "workspace_bytes_per_thread");
+    for (ArgInfo &arg : function.args)
+      if (arg.role == ArgRole::Residual)
+        raise(arg.shape.at(0), "residual_bytes");
+  }
+  return "";
+}
+
+/// Tells the definitions of one module from those of another.
+void prefixSymbols(Module &module, StringRef prefix) {
+  for (GlobalObject &object : module.global_objects())
+    if (!object.isDeclaration() && object.hasName())
+      object.setName(prefix + object.getName());
+}
+
+std::string findBodies(Module &code, const KernelInfo &info, bool isExact,
+                       std::vector<KernelBody> &bodies) {
+  for (auto [function, body] : zip(info.functions, bodies)) {
+    std::string name =
+        ((isExact ? kExactPrefix : "") + bodyName(info, function)).str();
+    Function *found = code.getFunction(name);
+    // The arrays; batch, n, strides, threads and workspace.
+    size_t arguments = 5 + count_if(function.args, [&](const ArgInfo &arg) {
+                         return isPassedOn(arg, isExact);
+                       });
+    if (!found || found->arg_size() != arguments)
+      return "expected " + name + " to take " + std::to_string(arguments) +
+             " arguments";
+    found->setName(name + ".body");
+    (isExact ? body.exact : body.planned) = found;
+  }
+  return "";
 }
 
 } // namespace
@@ -126,42 +181,36 @@ std::string runPipeline(mlir::ModuleOp module, const Target &target,
   return "";
 }
 
-std::string translate(mlir::ModuleOp module, Target &target, KernelInfo &info,
-                      bool standalone, LLVMContext &context,
-                      std::unique_ptr<Module> &result) {
+std::string translate(mlir::ModuleOp module, mlir::ModuleOp fallback,
+                      Target &target, KernelInfo &info, bool standalone,
+                      LLVMContext &context, std::unique_ptr<Module> &result) {
   DiagnosticText diagnostics(module.getContext());
-  for (FunctionInfo &function : info.functions) {
-    StringRef body =
-        StringRef(function.symbol).drop_front(info.name.size() + 1);
-    auto op = module.lookupSymbol<mlir::LLVM::LLVMFuncOp>(body);
-    if (!op)
-      return "expected the pipeline to leave a function " + body.str();
-    auto bytesOf = [&](StringRef what) {
-      auto bytes =
-          op->getAttrOfType<mlir::IntegerAttr>(("ropegrad." + what).str());
-      return bytes ? bytes.getInt() : 0;
-    };
-    function.workspaceBytes = bytesOf("workspace_bytes");
-    function.workspaceBytesPerThread = bytesOf("workspace_bytes_per_thread");
-    for (ArgInfo &arg : function.args)
-      if (arg.role == ArgRole::Residual)
-        arg.shape = {bytesOf("residual_bytes")};
+  std::vector<KernelBody> bodies(info.functions.size());
+  for (mlir::ModuleOp part : {module, fallback}) {
+    if (!part)
+      continue;
+    bool isExact = part == fallback;
+    if (std::string error = readSizes(part, info); !error.empty())
+      return error;
+    std::unique_ptr<Module> code =
+        mlir::translateModuleToLLVMIR(part, context, info.name);
+    if (!code)
+      return diagnostics.orElse("expected the module to translate to LLVM IR");
+    if (isExact)
+      prefixSymbols(*code, kExactPrefix);
+    if (!result)
+      result = std::move(code);
+    else if (Linker::linkModules(*result, std::move(code)))
+      return "expected the exact route to link to the planned one";
+    if (std::string error = findBodies(*result, info, isExact, bodies);
+        !error.empty())
+      return error;
   }
-  result = mlir::translateModuleToLLVMIR(module, context, info.name);
-  if (!result)
-    return diagnostics.orElse("expected the module to translate to LLVM IR");
-  SmallVector<Function *> bodies;
-  for (const FunctionInfo &function : info.functions) {
-    StringRef name =
-        StringRef(function.symbol).drop_front(info.name.size() + 1);
-    Function *body = result->getFunction(name);
-    // The arrays; batch, n, strides, threads and workspace.
-    if (!body || body->arg_size() != function.args.size() + 5)
-      return "expected " + name.str() + " to take " +
-             std::to_string(function.args.size() + 5) + " arguments";
-    body->setName(name + ".body");
-    bodies.push_back(body);
-  }
+  if (fallback)
+    for (FunctionInfo &function : info.functions)
+      for (ArgInfo &arg : function.args)
+        if (arg.role == ArgRole::Residual)
+          arg.shape[0] += kResidualMark;
   addCInterface(*result, info, bodies, standalone);
   if (std::string error = defineHalideBlocks(module, target, *result);
       !error.empty())

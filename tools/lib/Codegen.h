@@ -39,10 +39,13 @@ std::string runPipeline(mlir::ModuleOp module, const Target &target,
 
 /// Translates a module in the LLVM dialect, fills in the sizes of the
 /// workspaces of `info`, adds entry points and manifest, and optimises.
-/// `standalone`: the manifest also gets the name that ropegrad-run looks for,
-/// which two objects of one program may not share.
-std::string translate(mlir::ModuleOp module, Target &target, KernelInfo &info,
-                      bool standalone, llvm::LLVMContext &context,
+/// `fallback`, if not null, has the same functions on the exact route, for
+/// calls beyond the radius of `module`. `standalone`: the manifest also gets
+/// the name that ropegrad-run looks for, which two objects of one program may
+/// not share.
+std::string translate(mlir::ModuleOp module, mlir::ModuleOp fallback,
+                      Target &target, KernelInfo &info, bool standalone,
+                      llvm::LLVMContext &context,
                       std::unique_ptr<llvm::Module> &result);
 
 enum class CodeKind { IR, Assembly, Object };

@@ -159,11 +159,19 @@ private:
     if (std::string error = runPipeline(*module, target, request(/*level=*/5));
         !error.empty())
       return error;
+    mlir::OwningOpRef<mlir::ModuleOp> fallback;
+    if (info.fallsBack) {
+      fallback = buildModule(context, exactProblem());
+      if (std::string error = runPipeline(*fallback, target, request(5));
+          !error.empty())
+        return error;
+    }
     LLVMContext llvmContext;
     std::unique_ptr<Module> code;
     bool standalone = options.emit == EmitKind::SharedLibrary;
     if (std::string error =
-            translate(*module, target, info, standalone, llvmContext, code);
+            translate(*module, fallback ? *fallback : mlir::ModuleOp(), target,
+                      info, standalone, llvmContext, code);
         !error.empty())
       return error;
     CodeKind kind = options.emit == EmitKind::LLVMIR     ? CodeKind::IR
@@ -175,6 +183,16 @@ private:
     return options.writesHeader() ? writeKernel(info, text) : writeText(text);
   }
 
+  /// The same problem for the exact route.
+  Problem exactProblem() const {
+    Problem problem = options.problem;
+    problem.route = Route::Exact;
+    problem.degree = std::nullopt;
+    problem.sigma = std::nullopt;
+    problem.fit = Fit::Minimax;
+    return problem;
+  }
+
   KernelInfo describe() {
     KernelInfo info;
     info.name = options.name;
@@ -184,13 +202,15 @@ private:
     info.exactBy = options.exactBy;
     info.degree = plan.degree;
     info.radiusLimit = plan.radius;
+    info.fallsBack = options.fallback && plan.approximation &&
+                     options.problem.route == Route::Auto;
     info.triple = target.triple;
     info.cpu = target.cpu;
     info.cpuFeatures = target.features;
     info.threads = options.threadsOrAll();
-    info.functions =
-        kernelFunctions(options.problem, options.name,
-                        plan.approximation.has_value(), options.certify);
+    info.functions = kernelFunctions(options.problem, options.name,
+                                     plan.approximation.has_value(),
+                                     options.certify, info.fallsBack);
     return info;
   }
 

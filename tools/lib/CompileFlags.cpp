@@ -98,6 +98,11 @@ std::string setCertify(StringRef, Parse &parse) {
   return "";
 }
 
+std::string setNoFallback(StringRef, Parse &parse) {
+  parse.options.fallback = false;
+  return "";
+}
+
 std::string setHelp(StringRef, Parse &parse) {
   parse.options.showHelp = true;
   return "";
@@ -140,6 +145,9 @@ const ToolFlag kToolFlags[] = {
     {"--calibration", kTarget, "FILE",
      "rates of the machine, from ./dev bench --calibrate", "what ships",
      setCalibration},
+    {"--no-fallback", kOutput, nullptr,
+     "route auto: refuse inputs beyond the radius, as a forced route does", "",
+     setNoFallback},
     {"--certify", kOutput, nullptr,
      "add NAME_certify, which bounds the errors of a call's outputs; takes two "
      "to three times as long to compile",

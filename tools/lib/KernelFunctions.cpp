@@ -75,6 +75,11 @@ std::vector<int64_t> gradientShape(const Problem &p, StringRef name,
   return {};
 }
 
+/// What functions report beside their outputs.
+struct Reports {
+  bool radius, fallback;
+};
+
 /// Puts together the arguments of one function.
 class FunctionBuilder {
 public:
@@ -104,9 +109,11 @@ public:
     return *this;
   }
 
-  FunctionBuilder &radiusIf(bool reportsRadius) {
-    if (reportsRadius)
+  FunctionBuilder &reports(const Reports &reports) {
+    if (reports.radius)
       add("radius_found", ArgRole::Report, {});
+    if (reports.fallback)
+      add("degree_used", ArgRole::Report, {});
     return *this;
   }
 
@@ -132,7 +139,7 @@ private:
 
 /// All but NAME_certify.
 std::vector<FunctionInfo> computingFunctions(const Problem &p, StringRef name,
-                                             bool reportsRadius) {
+                                             const Reports &reports) {
   auto begin = [&](const char *function) {
     return FunctionBuilder(p, name.str() + "_" + function);
   };
@@ -141,27 +148,24 @@ std::vector<FunctionInfo> computingFunctions(const Problem &p, StringRef name,
                 .inputs(lossInputs(p))
                 .output({"loss", {}})
                 .gradients()
-                .radiusIf(reportsRadius)
+                .reports(reports)
                 .done()};
   Variables plain = attentionInputs(p, false), given = attentionInputs(p, true);
   Variable output{"O", {p.batch, p.heads, p.n, p.d}};
-  std::vector<FunctionInfo> functions{begin("forward")
-                                          .inputs(plain)
-                                          .output(output)
-                                          .radiusIf(reportsRadius)
-                                          .done()};
+  std::vector<FunctionInfo> functions{
+      begin("forward").inputs(plain).output(output).reports(reports).done()};
   if (!p.needsGradient())
     return functions;
   functions.push_back(begin("gradient")
                           .inputs(given)
                           .output(output)
                           .gradients()
-                          .radiusIf(reportsRadius)
+                          .reports(reports)
                           .done());
   functions.push_back(begin("forward_train")
                           .inputs(plain)
                           .output(output)
-                          .radiusIf(reportsRadius)
+                          .reports(reports)
                           .residual()
                           .done());
   functions.push_back(
@@ -188,9 +192,10 @@ FunctionInfo certifyFunction(const FunctionInfo &certified, StringRef name) {
 } // namespace
 
 std::vector<FunctionInfo> kernelFunctions(const Problem &p, StringRef name,
-                                          bool reportsRadius, bool certifies) {
+                                          bool reportsRadius, bool certifies,
+                                          bool fallsBack) {
   std::vector<FunctionInfo> functions =
-      computingFunctions(p, name, reportsRadius);
+      computingFunctions(p, name, {reportsRadius, fallsBack});
   if (!certifies)
     return functions;
   // The gradient stands second, where there is one.

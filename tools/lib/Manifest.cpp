@@ -148,6 +148,10 @@ void writeSolution(Writer &writer, const KernelInfo &info) {
   else
     writer.json.attribute("degree", nullptr);
   writer.real("radius_limit", info.radiusLimit);
+  if (info.fallsBack)
+    writer.text("fallback", toString(Route::Exact));
+  else
+    writer.json.attribute("fallback", nullptr);
   writer.real("tolerance", info.problem.tolerance);
   writer.text("target", info.target);
   writer.text("triple", info.triple);

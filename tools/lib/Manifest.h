@@ -55,6 +55,8 @@ struct KernelInfo {
   std::string exactBy = "mlir"; ///< maker of exact attention
   std::optional<unsigned> degree;
   std::optional<double> radiusLimit;
+  /// Whether calls beyond radiusLimit are computed by the exact route.
+  bool fallsBack = false;
   std::string target = "cpu", triple, cpu;
   std::vector<std::string> cpuFeatures; ///< LLVM's names of what the code needs
   int64_t threads = 1;
@@ -71,19 +73,22 @@ struct KernelInfo {
 };
 
 /// The functions that a kernel for `problem` exports, with workspaceBytes 0.
-/// With `certifies` the last one is NAME_certify: inputs and outputs of
+/// With `fallsBack` radius_found is followed by the report degree_used: the
+/// planned degree, or -1 where the exact route computed a call. With
+/// `certifies` the last one is NAME_certify: inputs and outputs of
 /// NAME_loss_gradient, or of NAME_gradient or else NAME_forward, as inputs, and
-/// a report `bounds` of f64 with one number for each of these outputs.
-/// Entry loss-gradient: NAME_loss_gradient. Entry attention: NAME_forward and,
-/// if a gradient is asked for, NAME_gradient, which writes O too, and its two
-/// halves NAME_forward_train and NAME_backward. Gradients
-/// come in one fixed order, whatever the order of Problem::wrt. With
-/// `reportsRadius` every function ends in the report radius_found. Numbers that
-/// stand alone (loss, radius_found) are f32 in 16-bit kernels.
+/// a report `bounds` of f64 with one number for each of these outputs. Entry
+/// loss-gradient: NAME_loss_gradient. Entry attention: NAME_forward and, if a
+/// gradient is asked for, NAME_gradient, which writes O too, and its two halves
+/// NAME_forward_train and NAME_backward. Gradients come in one fixed order,
+/// whatever the order of Problem::wrt. With `reportsRadius` every function ends
+/// in the report radius_found. Numbers that stand alone (loss, radius_found)
+/// are f32 in 16-bit kernels.
 std::vector<FunctionInfo> kernelFunctions(const Problem &problem,
                                           llvm::StringRef name,
                                           bool reportsRadius,
-                                          bool certifies = false);
+                                          bool certifies = false,
+                                          bool fallsBack = false);
 
 /// The manifest, pretty-printed. Same kernel, same bytes.
 std::string manifestJson(const KernelInfo &info);

@@ -161,6 +161,13 @@ void *RunArrays::find(const std::string &name) const {
   return nullptr;
 }
 
+bool RunArrays::fellBack() const {
+  for (size_t i = 0; i < args.size(); ++i)
+    if (args[i].role == Role::Report && args[i].name == "degree_used")
+      return FloatArray(args[i].type, addresses[i]).get(0) < 0.0;
+  return false;
+}
+
 std::optional<double> RunArrays::radiusFound() const {
   for (size_t i = 0; i < args.size(); ++i) {
     if (args[i].role != Role::Report || args[i].name != "radius_found")

@@ -61,6 +61,9 @@ public:
   /// The largest radius that the kernel found; none if it measures none.
   std::optional<double> radiusFound() const;
 
+  /// Whether the kernel says that its exact route computed the call.
+  bool fellBack() const;
+
   /// Writes the outputs as NAME.npy into `folder`, which is made if its parent
   /// exists: all of them, or none and an error. Where the given bias had shape
   /// (2n-1,), so has dbias: the sum over heads.

@@ -135,6 +135,10 @@ static std::string callAndWrite(const Functions &functions,
                                 RunReport &report) {
   callKernel(functions.call, arrays, options.repeat, report);
   report.radiusFound = arrays.radiusFound();
+  if (arrays.fellBack()) {
+    report.route = "exact";
+    report.degree = std::nullopt;
+  }
   std::string notFinite;
   if (report.status == ROPEGRAD_OK || report.status == ROPEGRAD_NOT_FINITE)
     notFinite = arrays.findNotFinite();
@@ -175,7 +179,7 @@ std::string ropegrad::runKernel(const RunOptions &options,
     return error;
 
   RunReport result;
-  result.route = manifest.route;
+  result.route = result.plannedRoute = manifest.route;
   result.degree = manifest.degree;
   result.radiusLimit = manifest.radiusLimit;
   result.tolerance = manifest.tolerance;

@@ -58,7 +58,7 @@ static void printPlan(const RunReport &report, raw_ostream &stream) {
       stream << format("%.4g ms predicted", *each.predictedMs);
     else
       stream << each.reason;
-    stream << (each.route == report.route ? ", chosen\n" : "\n");
+    stream << (each.route == report.plannedRoute ? ", chosen\n" : "\n");
     label = "";
   }
 }
@@ -68,6 +68,8 @@ static void printText(const RunReport &report, raw_ostream &stream) {
          << "route      " << report.route;
   if (report.degree)
     stream << ", degree " << *report.degree;
+  if (report.route != report.plannedRoute)
+    stream << ", for the radius exceeds that of " << report.plannedRoute;
   stream << "\n";
   printPlan(report, stream);
   if (report.radiusFound && report.radiusLimit)
