@@ -11,6 +11,8 @@
 
 #include "dialect/StructuredChecks.h"
 
+#include <algorithm>
+
 using namespace mlir;
 using namespace mlir::ropegrad;
 
@@ -181,8 +183,33 @@ LogicalResult PairApplyOp::verify() {
                      {s[0], s[1], s[2], shapeOf(factor)[3]});
 }
 
+/// What pair_reverse makes besides dx: N, and R.
+static LogicalResult expectMore(PairReverseOp op) {
+  ArrayRef<int64_t> s = shapeOf(op.getIns()[0]);
+  int64_t width = shapeOf(op.getIns()[2])[3];
+  Value n = op.getOuts()[1];
+  if (failed(expectRank(op, n, "N", 4)))
+    return failure();
+  int64_t columns = shapeOf(n)[3];
+  if (columns > width)
+    return op.emitOpError("expected N of at most ")
+           << width << " columns, but got " << columns;
+  if (failed(expectShape(op, n, "N", {s[0], s[1], s[2], columns})))
+    return failure();
+  if (op.getOuts().size() < 3)
+    return success();
+  if (!op.getTransposed() || op.getSupport())
+    return op.emitOpError("expected R only of transposed products without "
+                          "support");
+  if (failed(expectTable(op, op.getOuts()[2], "R", s[2])))
+    return failure();
+  return expectShape(op, op.getOuts()[2], "R",
+                     {shapeOf(op.getIns()[4])[0], 1, 2 * s[2] - 1});
+}
+
 LogicalResult PairReverseOp::verify() {
-  if (failed(expectCounts(*this, 5, 1)) || failed(expectTied(*this)))
+  size_t outs = std::clamp<size_t>(getOuts().size(), 1, 3);
+  if (failed(expectCounts(*this, 5, outs)) || failed(expectTied(*this)))
     return failure();
   Value x = getIns()[0], y = getIns()[1], factor = getIns()[2];
   if (failed(expectRows(*this, x, y, factor)) ||
@@ -193,7 +220,9 @@ LogicalResult PairReverseOp::verify() {
   if (failed(expectShape(*this, getIns()[3], "u",
                          {s[0], s[1], s[2], shapeOf(factor)[3]})))
     return failure();
-  return expectShape(*this, getOuts()[0], "dx", s);
+  if (failed(expectShape(*this, getOuts()[0], "dx", s)))
+    return failure();
+  return outs > 1 ? expectMore(*this) : success();
 }
 
 LogicalResult PairCorrelateOp::verify() {

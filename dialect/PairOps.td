@@ -92,7 +92,13 @@ def RopeGrad_PairReverseOp : RopeGrad_PairOp<"pair_reverse"> {
     `apply(hadamard(b ∘ p'(logits), outer(u, X)), y)`, or `apply_position` where
     there is a W.
 
-    (C1) inputs x, y, X, u (B, H, n, w) and S as in `pair_apply`, dx as x.
+    Two more outputs share its transforms: the leading columns of N itself and,
+    `transposed` and without `support`, the R of `pair_correlate` for queries y
+    and keys x.
+
+    (C1) inputs x, y, X, u (B, H, n, w) and S as in `pair_apply`, dx as x;
+    (C2) a second output N is (B, H, n, w') with w' ≤ w, a third R
+    (heads of S, 1, 2n−1).
 
     ```mlir
     %dx = ropegrad.pair_reverse ins(%q, %k, %v, %u, %S : tensor<1x2x64x4xf32>, tensor<1x1x64x4xf32>, tensor<1x1x64x5xf32>, tensor<1x2x64x5xf32>, tensor<1x1x256xf32>) outs(%e : tensor<1x2x64x4xf32>) {coefficients = array<f64: 1.0, 1.0, 0.5>, scale = 0.25 : f64} -> tensor<1x2x64x4xf32>

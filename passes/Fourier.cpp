@@ -52,7 +52,9 @@ struct Pass {
   Factors factors;
   int64_t length, span;
   bool spectrum = false; ///< there and back, times a spectrum in between
-  bool ahead = false;    ///< inputs of the next column are fetched as well
+  /// What is in between is also correlated with another transform.
+  bool correlates = false;
+  bool ahead = false; ///< inputs of the next column are fetched as well
   /// Floats from element to element of what is read and what is written.
   int64_t fromStride = 0, toStride = 0;
   bool inPlace = true;
@@ -60,7 +62,10 @@ struct Pass {
   int64_t quotient() const { return span / radix; }
   bool hasOperand() const { return spectrum || factors == Factors::Column; }
   std::string name() const {
-    std::string text = spectrum ? "spectrum" : inverse ? "inverse" : "forward";
+    std::string text = correlates ? "correlated"
+                       : spectrum ? "spectrum"
+                       : inverse  ? "inverse"
+                                  : "forward";
     text += std::to_string(radix);
     if (touched < radix)
       text += "of" + std::to_string(touched);
@@ -109,7 +114,7 @@ public:
 
   func::FuncOp forward(int64_t filled);
   func::FuncOp inverse(int64_t wanted);
-  func::FuncOp convolve(int64_t filled, int64_t wanted);
+  func::FuncOp convolve(int64_t filled, int64_t wanted, bool correlates);
 
 private:
   std::string name(const Twine &what) {
@@ -125,8 +130,10 @@ private:
   Complex loadElement(Slice from);
   void storeElement(Complex x, Slice to);
   Complex twiddle(Complex x, Value table, Value re, Value im, bool conjugate);
+  void addCorrelation(Complex x, Slice other, Slice sum);
   void fetchAhead(Slice element);
-  void callPass(const Pass &pass, Slice from, Slice to, Slice operand);
+  void callPass(const Pass &pass, Slice from, Slice to,
+                ArrayRef<Slice> operands);
   Value butterflyTable(const Pass &pass);
   int64_t touchedInputs(const Passes &passes, int64_t touched);
 
@@ -134,7 +141,7 @@ private:
   /// where there are no columns.
   void emitRow(Slice row, bool inverse, int64_t touched,
                ArrayRef<size_t> numbers);
-  void emitRowConvolve(Slice row, Slice spectrum, int64_t filled,
+  void emitRowConvolve(Slice row, ArrayRef<Slice> operands, int64_t filled,
                        int64_t wanted);
   func::FuncOp columnKernel(bool inverse, int64_t touched);
   void emitColumns(bool inverse, Value data, Value at, Value work,
@@ -182,6 +189,18 @@ Complex Transform::twiddle(Complex x, Value table, Value re, Value im,
                                conjugate);
 }
 
+/// Adds Σ over lanes of x · conj(other) to the pair `sum`.
+void Transform::addCorrelation(Complex x, Slice other, Slice sum) {
+  ComplexEmitter c(e);
+  Complex y = loadElement(other);
+  y = c.mul(x, y.re.value, y.im.value, /*conjugate=*/true);
+  for (auto [part, term] : {std::pair(0, y.re), std::pair(1, y.im)}) {
+    Slice to = e.advance(sum, part);
+    Value total = e.load(to.buffer, to.offset);
+    e.store(e.addf(total, e.reduceAdd(c.materialize(term))), to);
+  }
+}
+
 /// Fetches the neighbour of an element in the next column: rows are too far
 /// apart for the processor to foresee it. What is not read is written later.
 void Transform::fetchAhead(Slice element) {
@@ -196,7 +215,8 @@ void Transform::fetchAhead(Slice element) {
 
 /// The butterfly whose input i is element first + i · quotient. Arguments of a
 /// pass: what it reads and where, what it writes and where (not in place), what
-/// it multiplies by and where (spectrum, factors of a column).
+/// it multiplies by and where (spectrum, factors of a column), what it is
+/// correlated with and where, and the sums and where.
 void Transform::emitButterfly(const Pass &pass, ValueRange a, Value first,
                               Value j, Value table) {
   ComplexEmitter c(e);
@@ -207,6 +227,7 @@ void Transform::emitButterfly(const Pass &pass, ValueRange a, Value first,
   auto place = [&](Slice base, int64_t i, int64_t stride) {
     return e.advance(base, i * pass.quotient() * stride);
   };
+  ValueRange operands = a.drop_front(pass.inPlace ? 2 : 4);
   auto factor = [&](Complex x, int64_t i) {
     if (pass.factors == Factors::Butterfly && i > 0) {
       Value at = e.add(e.mul(j, kPair * (pass.radix - 1)), kPair * (i - 1));
@@ -216,10 +237,16 @@ void Transform::emitButterfly(const Pass &pass, ValueRange a, Value first,
       return x;
     // The spectrum in pairs, column factors in planes.
     int64_t step = pass.spectrum ? kPair : 1;
-    Value re =
-        e.add(e.add(a.back(), e.mul(first, step)), i * pass.quotient() * step);
+    Value skip = e.add(e.mul(first, step), i * pass.quotient() * step);
+    Value re = e.add(operands[1], skip);
     Value im = e.add(re, pass.spectrum ? 1 : planeSize(e, f));
-    return twiddle(x, a.drop_back().back(), re, im, pass.inverse);
+    if (pass.correlates)
+      addCorrelation(x,
+                     place({operands[2],
+                            e.add(operands[3], e.mul(first, pass.fromStride))},
+                           i, pass.fromStride),
+                     {operands[4], e.add(operands[5], skip)});
+    return twiddle(x, operands[0], re, im, pass.inverse);
   };
   SmallVector<Complex> x(pass.radix);
   for (int64_t i = 0; i < pass.radix; ++i)
@@ -258,7 +285,8 @@ void Transform::emitPass(const Pass &pass, ValueRange a) {
 
 func::FuncOp Transform::pass(const Pass &pass) {
   SmallVector<Type> arguments;
-  for (bool present : {true, !pass.inPlace, pass.hasOperand()})
+  for (bool present : {true, !pass.inPlace, pass.hasOperand(), pass.correlates,
+                       pass.correlates})
     if (present)
       arguments.append({buffer(), index()});
   return e.kernel(anchor, name(pass.name()), arguments,
@@ -266,12 +294,13 @@ func::FuncOp Transform::pass(const Pass &pass) {
 }
 
 void Transform::callPass(const Pass &which, Slice from, Slice to,
-                         Slice operand) {
+                         ArrayRef<Slice> operands) {
   SmallVector<Value> arguments = {from.buffer, from.offset};
   if (!which.inPlace)
     arguments.append({to.buffer, to.offset});
   if (which.hasOperand())
-    arguments.append({operand.buffer, operand.offset});
+    for (Slice operand : operands)
+      arguments.append({operand.buffer, operand.offset});
   e.call(pass(which), arguments);
 }
 
@@ -313,17 +342,24 @@ void Transform::emitRow(Slice row, bool inverse, int64_t touched,
   }
 }
 
-void Transform::emitRowConvolve(Slice row, Slice spectrum, int64_t filled,
-                                int64_t wanted) {
+/// `operands` are a row of the spectrum and maybe one of a block, transformed
+/// down its columns only, and the sums of its correlation.
+void Transform::emitRowConvolve(Slice row, ArrayRef<Slice> operands,
+                                int64_t filled, int64_t wanted) {
   auto last = llvm::to_vector(llvm::seq<size_t>(0, along.count()));
   size_t innermost = last.pop_back_val();
+  bool correlates = operands.size() > 1;
+  if (correlates)
+    emitRow(operands[1], /*inverse=*/false, filled,
+            llvm::to_vector(llvm::seq<size_t>(0, along.count())));
   emitRow(row, /*inverse=*/false, filled, last);
   Pass which = along.pass(innermost, /*inverse=*/false, Factors::None);
   which.spectrum = true;
+  which.correlates = correlates;
   which.fromStride = which.toStride = elementSize(e);
   if (innermost == 0 && f.rows == 1)
     which.touched = touchedInputs(along, filled);
-  callPass(which, row, row, spectrum);
+  callPass(which, row, row, operands);
   std::reverse(last.begin(), last.end());
   emitRow(row, /*inverse=*/true, wanted, last);
 }
@@ -393,7 +429,8 @@ func::FuncOp Transform::columnKernel(bool inverse, int64_t touched) {
       which.ahead = first;
       if (number == 0)
         which.touched = touchedInputs(down, touched);
-      callPass(which, first ? column : packed, last ? column : packed, factors);
+      callPass(which, first ? column : packed, last ? column : packed,
+               {factors});
     }
   };
   std::string shape = std::to_string(f.rows) + "x" + std::to_string(f.columns) +
@@ -455,20 +492,33 @@ func::FuncOp Transform::inverse(int64_t wanted) {
       {buffer(), index(), buffer()}, body);
 }
 
-func::FuncOp Transform::convolve(int64_t filled, int64_t wanted) {
+func::FuncOp Transform::convolve(int64_t filled, int64_t wanted,
+                                 bool correlates) {
   auto body = [&](Emitter &, ValueRange a) {
     emitColumns(/*inverse=*/false, a[0], a[1], a[2], filled);
+    if (correlates)
+      emitColumns(/*inverse=*/false, a[5], a[6], a[2], filled);
     forRows(a[1], [&](Value at, Value row) {
-      Value spectrum = e.add(a[4], e.mul(row, kPair * f.columns));
-      emitRowConvolve({a[0], at}, {a[3], spectrum}, filled, wanted);
+      Value pairs = e.mul(row, kPair * f.columns);
+      SmallVector<Slice> operands = {{a[3], e.add(a[4], pairs)}};
+      if (correlates) {
+        Value skip = e.mul(row, f.pitch * elementSize(e));
+        operands.push_back({a[5], e.add(a[6], skip)});
+        operands.push_back({a[7], e.add(a[8], pairs)});
+      }
+      emitRowConvolve({a[0], at}, operands, filled, wanted);
     });
     emitColumns(/*inverse=*/true, a[0], a[1], a[2], wanted);
   };
+  SmallVector<Type> arguments = {buffer(), index(), buffer(), buffer(),
+                                 index()};
+  if (correlates)
+    arguments.append({buffer(), index(), buffer(), index()});
   return e.kernel(anchor,
-                  name("convolve_" + Twine(f.length) + "_" +
-                       Twine(f.touched(filled)) + "_" +
+                  name((correlates ? "correlate_convolve_" : "convolve_") +
+                       Twine(f.length) + "_" + Twine(f.touched(filled)) + "_" +
                        Twine(f.touched(wanted))),
-                  {buffer(), index(), buffer(), buffer(), index()}, body);
+                  arguments, body);
 }
 
 //===----------------------------------------------------------------------===//
@@ -512,8 +562,22 @@ void mlir::ropegrad::emitConvolve(Emitter &e, Operation *anchor,
                                   Value work, int64_t filled, int64_t wanted) {
   if (f.length == 1)
     return emitMultiply(e, anchor, f, block, spectrum);
-  e.call(Transform(e, anchor, f).convolve(filled, wanted),
+  e.call(Transform(e, anchor, f).convolve(filled, wanted, false),
          {block.buffer, block.offset, work, spectrum.buffer, spectrum.offset});
+}
+
+void mlir::ropegrad::emitCorrelateConvolve(Emitter &e, Operation *anchor,
+                                           const Fourier &f, Slice block,
+                                           Slice spectrum, Slice other,
+                                           Slice sums, Value work,
+                                           int64_t filled, int64_t wanted) {
+  if (f.length == 1) {
+    emitCorrelate(e, anchor, f, block, other, sums);
+    return emitMultiply(e, anchor, f, block, spectrum);
+  }
+  e.call(Transform(e, anchor, f).convolve(filled, wanted, true),
+         {block.buffer, block.offset, work, spectrum.buffer, spectrum.offset,
+          other.buffer, other.offset, sums.buffer, sums.offset});
 }
 
 /// Runs `body` for the place of every element of a block that starts at `at`

@@ -62,6 +62,13 @@ void emitInverse(Emitter &e, Operation *anchor, const Fourier &f, Slice block,
 void emitConvolve(Emitter &e, Operation *anchor, const Fourier &f, Slice block,
                   Slice spectrum, Value work, int64_t filled, int64_t wanted);
 
+/// The same, and what emitCorrelate adds to `sums` for the transforms of
+/// `block` and of `other`, which is left transformed: rows of both meet in the
+/// nearest caches.
+void emitCorrelateConvolve(Emitter &e, Operation *anchor, const Fourier &f,
+                           Slice block, Slice spectrum, Slice other, Slice sums,
+                           Value work, int64_t filled, int64_t wanted);
+
 /// block *= spectrum.
 void emitMultiply(Emitter &e, Operation *anchor, const Fourier &f, Slice block,
                   Slice spectrum);

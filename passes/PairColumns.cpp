@@ -241,12 +241,12 @@ void PairColumns::scatter(Slice block, Value first, Value tiles, Slice x,
                   sums.buffer, sums.offset});
 }
 
-void mlir::ropegrad::emitReverseProduct(Emitter &e, ValueRange factors, Value s,
-                                        Slice x, Slice dx) {
+Value mlir::ropegrad::emitReverseProduct(Emitter &e, ValueRange factors,
+                                         Value s, Slice x, Slice dx) {
   SmallVector<Value> before = {s}, values;
   for (Value factor : factors)
     values.push_back(e.load(x.buffer, e.add(x.offset, factor), e.lanes));
-  for (Value value : ArrayRef(values).drop_back())
+  for (Value value : values)
     before.push_back(e.mulf(before.back(), value));
   Value after;
   for (size_t f = values.size(); f-- > 0;) {
@@ -255,31 +255,47 @@ void mlir::ropegrad::emitReverseProduct(Emitter &e, ValueRange factors, Value s,
     e.store(e.addf(term, e.load(dx.buffer, at, e.lanes)), dx.buffer, at);
     after = after ? e.mulf(after, values[f]) : values[f];
   }
+  return before.back();
 }
 
 void PairColumns::reverse(Slice block, Value first, Value tiles, Slice x,
-                          Slice u, Slice dx) {
+                          Slice u, Slice dx, std::optional<Slice> sums) {
   auto body = [&](Emitter &, ValueRange a) {
     for (int64_t part : {0, 1}) {
       SmallVector<Slot> all = slots(a[2], part);
       e.loop(e.index(0), a[3], 1, [&](Value tile) {
         Value skip = e.mul(tile, (d + 2) * e.lanes);
         Value xAt = e.add(a[5], skip), dxAt = e.add(a[9], skip);
-        Value uAt = e.add(a[7], e.mul(tile, (lanes.width + 1) * e.lanes));
+        Value wide = e.mul(tile, (lanes.width + 1) * e.lanes);
+        Value uAt = e.add(a[7], wide);
         SmallVector<Value> columns = loadTile(a[0], a[1], tile, part);
         for (auto [slot, y] : llvm::zip(all, columns)) {
           Value u = e.load(a[6], e.add(uAt, slot.column), e.lanes);
-          Value s = e.mulf(e.mulf(u, y), e.broadcast(slot.weight, e.lanes));
-          emitReverseProduct(e, slot.factors, s, {a[4], xAt}, {a[8], dxAt});
+          Value weighted = e.mulf(y, e.broadcast(slot.weight, e.lanes));
+          emitReverseProduct(e, slot.factors, e.mulf(u, weighted), {a[4], xAt},
+                             {a[8], dxAt});
+          if (!sums)
+            continue;
+          Value at = e.add(e.add(a[11], wide), slot.column);
+          e.store(e.fma(monomial(slot, a[4], xAt), weighted,
+                        e.load(a[10], at, e.lanes)),
+                  a[10], at);
         }
       });
     }
   };
   Type b = e.bufferType(), i = e.b.getIndexType();
-  auto kernel =
-      e.kernel(anchor, name("reverse"), {b, i, i, i, b, i, b, i, b, i}, body);
-  e.call(kernel, {block.buffer, block.offset, first, tiles, x.buffer, x.offset,
-                  u.buffer, u.offset, dx.buffer, dx.offset});
+  SmallVector<Type> types = {b, i, i, i, b, i, b, i, b, i};
+  SmallVector<Value> arguments = {
+      block.buffer, block.offset, first,    tiles,     x.buffer,
+      x.offset,     u.buffer,     u.offset, dx.buffer, dx.offset};
+  if (sums) {
+    types.append({b, i});
+    arguments.append({sums->buffer, sums->offset});
+  }
+  e.call(
+      e.kernel(anchor, name(sums ? "reverse_scatter" : "reverse"), types, body),
+      arguments);
 }
 
 void PairColumns::unpack(Slice blocks, Value tile, Slice columns) {

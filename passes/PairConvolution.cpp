@@ -142,6 +142,66 @@ void PairSums::finish(Operation *anchor, const Tall &out, int64_t first) {
   });
 }
 
+DistanceSums::DistanceSums(Emitter &e, Operation *anchor,
+                           const ToeplitzBlocks &blocks,
+                           const RowSpace &queries, int64_t functions,
+                           int64_t parts)
+    : e(e), anchor(anchor), blocks(blocks), queries(queries),
+      functions(functions), parts(parts), size(blocks.spectrumSize()),
+      sums(e.scratch(std::max<int64_t>(
+          queries.maxBatch * queries.heads * parts * size, 1))) {}
+
+Slice DistanceSums::at(Value batch, Value queryHead, Value part) const {
+  Value unit = e.mul(e.add(e.mul(batch, queries.heads), queryHead), parts);
+  return {sums, e.mul(e.add(unit, part), size)};
+}
+
+void DistanceSums::clear(Value batch, Value queryHead, Value part) {
+  e.zero(at(batch, queryHead, part), size);
+}
+
+void DistanceSums::finish(Value out) {
+  int64_t distances = 2 * queries.maxN - 1;
+  e.parallel(e.index(functions), "", [&](Value function) {
+    Value base = e.mul(function, distances);
+    e.zero({out, base}, distances);
+    Value total = e.scratch(std::max<int64_t>(size, 1));
+    e.loop(0, size, 1, [&](Value at) {
+      Value sum = e.loop(e.index(0), queries.batch, 1, e.scalar(0.0),
+                         [&](Value batch, ValueRange state) {
+                           return addHeads(function, batch, at, state);
+                         })
+                      .front();
+      e.store(sum, total, at);
+    });
+    for (const ToeplitzLevel &level : blocks.levels)
+      emitBack(level, {total, e.index(level.spectrumAt)}, out, base);
+  });
+}
+
+SmallVector<Value> DistanceSums::addHeads(Value function, Value batch, Value at,
+                                          ValueRange state) {
+  int64_t each = functions == 1 ? queries.heads : 1;
+  Value head = functions == 1 ? e.index(0) : function;
+  Value unit = e.mul(e.add(e.mul(batch, queries.heads), head), parts);
+  return e.loop(e.index(0), e.index(each * parts), 1, state,
+                [&](Value i, ValueRange state) -> SmallVector<Value> {
+                  Value from = e.add(e.mul(e.add(unit, i), size), at);
+                  return {e.addf(state[0], e.load(sums, from))};
+                });
+}
+
+/// out[distance + t + n − 1] += the function with this spectrum at t.
+void DistanceSums::emitBack(const ToeplitzLevel &level, Slice spectrum,
+                            Value out, Value base) {
+  const Fourier &f = level.fourier;
+  Slice block{e.scratch(blockSize(e, f)), e.index(0)};
+  Value work = e.scratch(workSize(e, f));
+  emitSpread(e, anchor, f, spectrum, e.index(1), block);
+  emitInverse(e, anchor, f, block, work, f.length);
+  addDistances(e, level, queries.n, block, e.index(0), out, base);
+}
+
 PairUnits::PairUnits(const RowSpace &space, int64_t blocks) {
   constexpr int64_t units = 16;
   int64_t heads = space.maxBatch * space.heads;

@@ -104,6 +104,34 @@ private:
   Value buffer;
 };
 
+/// Spectra of functions of the distance that units of work add to, one for
+/// each query head and part, and their way back. A function may be that of all
+/// heads.
+class DistanceSums {
+public:
+  /// `queries` are the rows of queries, `functions` 1 or their heads.
+  DistanceSums(Emitter &e, Operation *anchor, const ToeplitzBlocks &blocks,
+               const RowSpace &queries, int64_t functions, int64_t parts);
+  Slice at(Value batch, Value queryHead, Value part) const;
+  void clear(Value batch, Value queryHead, Value part);
+  /// Adds the spectra of all units in their order and transforms back:
+  /// out[h, t + n − 1] is the function at distance t.
+  void finish(Value out);
+
+private:
+  void emitBack(const ToeplitzLevel &level, Slice spectrum, Value out,
+                Value base);
+  SmallVector<Value> addHeads(Value function, Value batch, Value at,
+                              ValueRange state);
+
+  Emitter &e;
+  Operation *anchor;
+  const ToeplitzBlocks &blocks;
+  RowSpace queries;
+  int64_t functions, parts, size;
+  Value sums;
+};
+
 /// Parts of a head among which `blocks` blocks of columns are dealt out: some
 /// 16 units in all, whatever the number of threads.
 struct PairUnits {

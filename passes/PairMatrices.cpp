@@ -191,12 +191,18 @@ public:
       fewest = std::min(fewest, to.back().columns.lanes.blocks());
     }
     parts = std::min<int64_t>(fewest, 8);
-    PairSums sums(e, rows.x, isReverse ? polynomial.d + 2 : width + 1, parts);
+    PairSums out(e, rows.x, isReverse ? polynomial.d + 2 : width + 1, parts);
+    std::optional<PairSums> sums;
+    if (in.sums)
+      sums.emplace(e, rows.x, width + 1, parts);
     Value all = e.mul(e.mul(rows.x.batch, rows.x.heads), parts);
     e.parallel(all, "", [&](Value index) {
-      Value head = e.div(index, parts);
-      sums.clear(e.div(head, rows.x.heads), e.rem(head, e.index(rows.x.heads)),
-                 e.rem(index, e.index(parts)));
+      Value head = e.div(index, parts), part = e.rem(index, e.index(parts));
+      Value batch = e.div(head, rows.x.heads);
+      head = e.rem(head, e.index(rows.x.heads));
+      out.clear(batch, head, part);
+      if (sums)
+        sums->clear(batch, head, part);
     });
     forHeadsInTurn([&](Value batch, Value head, Value member) {
       Value yHead = rows.yHead(e, head, member);
@@ -208,10 +214,12 @@ public:
                                    blocks.spectrumSize()),
                   level.spectrumAt);
         multiply(level, from[i], to[i], in.spectra, spectra);
-        finish(level, to[i], x, u, sums, batch, head);
+        finish(level, to[i], x, u, out, sums, batch, head);
       }
     });
-    sums.finish(op, in.out, isReverse ? 1 : 0);
+    out.finish(op, in.out, isReverse ? 1 : 0);
+    if (sums)
+      sums->finish(op, *in.sums, 0);
   }
 
 private:
@@ -315,8 +323,8 @@ private:
 
   /// Step three: back, times the monomials of x.
   void finish(const ToeplitzLevel &level, Side &to, const Panels &x,
-              const std::optional<Panels> &u, const PairSums &sums, Value batch,
-              Value head) {
+              const std::optional<Panels> &u, const PairSums &out,
+              const std::optional<PairSums> &sums, Value batch, Value head) {
     int64_t number = to.columns.lanes.blocks();
     int64_t each = llvm::divideCeil(number, parts);
     e.parallel(e.mul(pieces(level), parts), "", [&](Value unit) {
@@ -326,17 +334,20 @@ private:
       Value first = e.mul(part, each);
       Value last = e.min(e.add(first, each), e.index(number));
       Slice xs = x.at(batch, head, row);
-      Slice out = sums.at(batch, head, part, row);
+      Slice result = out.at(batch, head, part, row);
       Slice us = u ? u->at(batch, head, row) : Slice();
+      std::optional<Slice> also;
+      if (sums)
+        also = sums->at(batch, head, part, row);
       Value count = tiles;
       e.loop(first, last, 1, [&](Value block) {
         Slice at = to.block(e, which, block);
         emitInverse(e, op, level.fourier, at, work, level.size);
         Value lane = e.mul(block, e.lanes);
         if (isReverse)
-          to.columns.reverse(at, lane, count, xs, us, out);
+          to.columns.reverse(at, lane, count, xs, us, result, also);
         else
-          to.columns.scatter(at, lane, count, xs, out);
+          to.columns.scatter(at, lane, count, xs, result);
       });
     });
   }

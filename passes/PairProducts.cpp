@@ -96,85 +96,126 @@ public:
           const ToeplitzBlocks &blocks, const PairRows &rows, int64_t width,
           bool reverse)
       : e(e), op(op), polynomial(polynomial), blocks(blocks), rows(rows),
-        width(width), isReverse(reverse) {}
+        width(width), isReverse(reverse), x(e, rows.x, polynomial.d, true),
+        y(e, rows.y, polynomial.d, true), factor(e, rows.y, width, false),
+        blocksOfLanes(columnsOf(blocks.levels.empty()
+                                    ? Fourier{}
+                                    : blocks.levels[0].fourier)
+                          .lanes.blocks()),
+        units(rows.x, blocksOfLanes),
+        out(e, rows.x, reverse ? polynomial.d + 2 : width + 1, units.parts) {}
 
   void emit(const PairProductOperands &in) {
-    Panels x(e, rows.x, polynomial.d, true), y(e, rows.y, polynomial.d, true);
-    Panels factor(e, rows.y, width, false);
-    x.pack(op, in.x);
-    y.pack(op, in.y);
-    factor.pack(op, in.factor);
-    std::optional<Panels> u;
-    if (isReverse) {
-      u.emplace(e, rows.x, width, false);
-      u->pack(op, in.u);
-    }
-    Slice spectra{in.spectra, e.index(0)};
-    if (rows.transposed)
-      spectra.buffer = conjugate(in.spectra);
-    int64_t lanes =
-        columnsOf(blocks.levels.empty() ? Fourier{} : blocks.levels[0].fourier)
-            .lanes.blocks();
-    PairUnits units(rows.x, lanes);
-    PairSums sums(e, rows.x, isReverse ? polynomial.d + 2 : width + 1,
-                  units.parts);
+    pack(in);
     Value heads = e.mul(rows.x.batch, rows.x.heads);
     e.parallel(e.mul(heads, units.parts), "", [&](Value index) {
-      Value part = e.rem(index, e.index(units.parts));
+      Unit unit;
+      unit.part = e.rem(index, e.index(units.parts));
       Value head = e.div(index, units.parts);
-      Value batch = e.div(head, rows.x.heads);
-      head = e.rem(head, e.index(rows.x.heads));
-      sums.clear(batch, head, part);
-      Value first = e.mul(part, units.blocksEach);
-      Value last = e.min(e.add(first, units.blocksEach), e.index(lanes));
+      unit.batch = e.div(head, rows.x.heads);
+      unit.head = e.rem(head, e.index(rows.x.heads));
+      unit.first = e.mul(unit.part, units.blocksEach);
+      unit.last =
+          e.min(e.add(unit.first, units.blocksEach), e.index(blocksOfLanes));
+      clear(unit);
       for (const ToeplitzLevel &level : blocks.levels)
-        emitLevel(level, x, y, factor, u, spectra, sums, batch, head, part,
-                  first, last);
+        emitLevel(level, unit);
     });
-    sums.finish(op, in.out, isReverse ? 1 : 0);
+    out.finish(op, in.out, isReverse ? 1 : 0);
+    if (sums)
+      sums->finish(op, *in.sums, 0);
+    if (distances)
+      distances->finish(in.correlation);
   }
 
 private:
+  /// One part of the columns of one head.
+  struct Unit {
+    Value batch, head, part, first, last;
+  };
+
   PairColumns columnsOf(const Fourier &f) {
     return PairColumns(e, op, polynomial, /*right=*/false, f, width);
   }
 
-  void emitLevel(const ToeplitzLevel &level, const Panels &x, const Panels &y,
-                 const Panels &factor, const std::optional<Panels> &u,
-                 Slice spectra, const PairSums &sums, Value batch, Value head,
-                 Value part, Value first, Value last) {
-    const Fourier &f = level.fourier;
-    PairColumns columns = columnsOf(f);
-    Slice block{e.scratch(blockSize(e, f)), e.index(0)};
-    Value work = e.scratch(workSize(e, f));
-    int64_t touched = f.touched(level.size);
-    e.loop(first, last, 1, [&](Value number) {
-      Value lane = e.mul(number, e.lanes);
+  void pack(const PairProductOperands &in) {
+    x.pack(op, in.x);
+    y.pack(op, in.y);
+    factor.pack(op, in.factor);
+    if (isReverse)
+      u.emplace(e, rows.x, width, false).pack(op, in.u);
+    if (in.sums)
+      sums.emplace(e, rows.x, width + 1, units.parts);
+    if (in.correlation)
+      distances.emplace(e, op, blocks, rows.y, rows.spectra, units.parts);
+    spectra = rows.transposed ? conjugate(in.spectra) : in.spectra;
+  }
+
+  void clear(const Unit &unit) {
+    out.clear(unit.batch, unit.head, unit.part);
+    if (sums)
+      sums->clear(unit.batch, unit.head, unit.part);
+    if (distances)
       e.loop(0, rows.members(), 1, [&](Value member) {
-        Value yHead = rows.yHead(e, head, member);
-        Value table = rows.table(e, rows.queryHead(e, head, member));
-        Slice spectrum =
-            e.advance(spectra, e.add(e.mul(table, blocks.spectrumSize()),
-                                     level.spectrumAt));
-        forPieces(e, level, rows.x.n, rows.transposed,
-                  [&](const PairPiece &piece) {
-                    columns.gather(y.at(batch, yHead, piece.from),
-                                   factor.at(batch, yHead, piece.from), lane,
-                                   piece.fromTiles, block, false);
-                    columns.clear(block, e.mul(piece.fromTiles, e.lanes),
-                                  e.index(touched));
-                    emitConvolve(e, op, f, block, spectrum, work, level.size,
-                                 level.size);
-                    Slice xs = x.at(batch, head, piece.to);
-                    Slice to = sums.at(batch, head, part, piece.to);
-                    if (isReverse)
-                      columns.reverse(block, lane, piece.toTiles, xs,
-                                      u->at(batch, head, piece.to), to);
-                    else
-                      columns.scatter(block, lane, piece.toTiles, xs, to);
-                  });
+        distances->clear(unit.batch, rows.queryHead(e, unit.head, member),
+                         unit.part);
+      });
+  }
+
+  void emitLevel(const ToeplitzLevel &level, const Unit &unit) {
+    const Fourier &f = level.fourier;
+    Slice block{e.scratch(blockSize(e, f)), e.index(0)}, other;
+    if (distances)
+      other = {e.scratch(blockSize(e, f)), e.index(0)};
+    Value work = e.scratch(workSize(e, f));
+    e.loop(unit.first, unit.last, 1, [&](Value number) {
+      e.loop(0, rows.members(), 1, [&](Value member) {
+        forPieces(
+            e, level, rows.x.n, rows.transposed, [&](const PairPiece &piece) {
+              emitPiece(level, unit, number, member, piece, block, other, work);
+            });
       });
     });
+  }
+
+  /// One block of the matrix times one block of columns.
+  void emitPiece(const ToeplitzLevel &level, const Unit &unit, Value number,
+                 Value member, const PairPiece &piece, Slice block, Slice other,
+                 Value work) {
+    const Fourier &f = level.fourier;
+    PairColumns columns = columnsOf(f);
+    Value lane = e.mul(number, e.lanes),
+          touched = e.index(f.touched(level.size));
+    Value yHead = rows.yHead(e, unit.head, member);
+    Value queryHead = rows.queryHead(e, unit.head, member);
+    Value spectrumAt =
+        e.add(e.mul(rows.table(e, queryHead), blocks.spectrumSize()),
+              level.spectrumAt);
+    columns.gather(y.at(unit.batch, yHead, piece.from),
+                   factor.at(unit.batch, yHead, piece.from), lane,
+                   piece.fromTiles, block, false);
+    columns.clear(block, e.mul(piece.fromTiles, e.lanes), touched);
+    Slice xs = x.at(unit.batch, unit.head, piece.to), us;
+    if (isReverse)
+      us = u->at(unit.batch, unit.head, piece.to);
+    if (distances) {
+      columns.gather(xs, us, lane, piece.toTiles, other, true);
+      columns.clear(other, e.mul(piece.toTiles, e.lanes), touched);
+      Slice sum = distances->at(unit.batch, queryHead, unit.part);
+      emitCorrelateConvolve(e, op, f, block, {spectra, spectrumAt}, other,
+                            e.advance(sum, level.spectrumAt), work, level.size,
+                            level.size);
+    } else {
+      emitConvolve(e, op, f, block, {spectra, spectrumAt}, work, level.size,
+                   level.size);
+    }
+    Slice to = out.at(unit.batch, unit.head, unit.part, piece.to);
+    if (!isReverse)
+      return columns.scatter(block, lane, piece.toTiles, xs, to);
+    std::optional<Slice> also;
+    if (sums)
+      also = sums->at(unit.batch, unit.head, unit.part, piece.to);
+    columns.reverse(block, lane, piece.toTiles, xs, us, to, also);
   }
 
   /// The spectra of t ↦ T(−t).
@@ -200,11 +241,22 @@ private:
   const PairRows &rows;
   int64_t width;
   bool isReverse;
+  Panels x, y, factor;
+  std::optional<Panels> u;
+  Value spectra; ///< transposed, those of t ↦ T(−t)
+  int64_t blocksOfLanes;
+  PairUnits units;
+  PairSums out;
+  std::optional<PairSums> sums;
+  std::optional<DistanceSums> distances;
 };
 
 /// Reads the operands of pair_apply or pair_reverse and emits it.
 template <typename OpTy>
 LogicalResult lowerProduct(Emitter &e, OpTy op, Value u, Value spectra) {
+  // A pair_reverse has up to two outputs more.
+  size_t outs = op.getOuts().size();
+  Value sums = outs > 1 ? op.getOuts()[1] : Value();
   Value x = op.getIns()[0], y = op.getIns()[1], factor = op.getIns()[2];
   int64_t n = bufferShape(x)[2];
   PairPolynomial polynomial = polynomialOf(op, bufferShape(x)[3]);
@@ -228,6 +280,14 @@ LogicalResult lowerProduct(Emitter &e, OpTy op, Value u, Value spectra) {
   }
   int64_t width = bufferShape(factor)[3];
   bool isReverse = u != nullptr;
+  if (sums) {
+    FailureOr<Tall> found = tallOf(e, op, sums);
+    if (failed(found))
+      return failure();
+    in.sums = *found;
+  }
+  if (outs > 2)
+    in.correlation = e.flat(op.getOuts()[2]);
   if (polynomial.pairs)
     emitPairProduct(e, op, polynomial, blocks, rows, width, isReverse, in);
   else
@@ -258,7 +318,7 @@ public:
   Correlation(Emitter &e, PairCorrelateOp op, const PairPolynomial &polynomial,
               const ToeplitzBlocks &blocks, const PairRows &rows, int64_t width)
       : e(e), op(op), polynomial(polynomial), blocks(blocks), rows(rows),
-        width(width), size(blocks.spectrumSize()) {}
+        width(width) {}
 
   void emit(const Tall &q, const Tall &k, const Tall &u, const Tall &v,
             Value out) {
@@ -274,18 +334,15 @@ public:
             blocks.levels.empty() ? Fourier{} : blocks.levels[0].fourier, width)
             .lanes.blocks();
     PairUnits units(rows.x, lanes);
-    int64_t heads = rows.x.maxBatch * rows.x.heads;
-    Value sums = e.scratch(std::max<int64_t>(heads * units.parts * size, 1));
+    DistanceSums sums(e, op, blocks, rows.x, rows.spectra, units.parts);
     e.parallel(e.mul(e.mul(rows.x.batch, rows.x.heads), units.parts), "",
                [&](Value index) {
                  Value part = e.rem(index, e.index(units.parts));
                  Value head = e.div(index, units.parts);
                  Value batch = e.div(head, rows.x.heads);
                  head = e.rem(head, e.index(rows.x.heads));
-                 Slice spectrum{sums, e.mul(index, size)};
-                 e.loop(0, size, 1, [&](Value at) {
-                   e.store(e.scalar(0.0), sums, e.add(spectrum.offset, at));
-                 });
+                 sums.clear(batch, head, part);
+                 Slice spectrum = sums.at(batch, head, part);
                  Value first = e.mul(part, units.blocksEach);
                  Value last =
                      e.min(e.add(first, units.blocksEach), e.index(lanes));
@@ -294,7 +351,7 @@ public:
                              e.advance(spectrum, level.spectrumAt), batch, head,
                              first, last);
                });
-    emitTotals(sums, units.parts, out);
+    sums.finish(out);
   }
 
 private:
@@ -327,57 +384,12 @@ private:
     });
   }
 
-  /// Adds the spectra of all units in their order and transforms back.
-  void emitTotals(Value sums, int64_t parts, Value out) {
-    int64_t n = rows.x.maxN, distances = 2 * n - 1;
-    e.parallel(e.index(rows.spectra), "", [&](Value table) {
-      Value base = e.mul(table, distances);
-      e.loop(0, distances, 1,
-             [&](Value at) { e.store(e.scalar(0.0), out, e.add(base, at)); });
-      Value total = e.scratch(std::max<int64_t>(size, 1));
-      e.loop(0, size, 1, [&](Value at) {
-        Value sum =
-            e.loop(e.index(0), rows.x.batch, 1, e.scalar(0.0),
-                   [&](Value batch, ValueRange state) {
-                     return addHeads(sums, parts, table, batch, at, state);
-                   })
-                .front();
-        e.store(sum, total, at);
-      });
-      for (const ToeplitzLevel &level : blocks.levels)
-        emitBack(level, {total, e.index(level.spectrumAt)}, out, base);
-    });
-  }
-
-  SmallVector<Value> addHeads(Value sums, int64_t parts, Value table,
-                              Value batch, Value at, ValueRange state) {
-    int64_t each = rows.spectra == 1 ? rows.x.heads : 1;
-    Value head = rows.spectra == 1 ? e.index(0) : table;
-    Value unit = e.mul(e.add(e.mul(batch, rows.x.heads), head), parts);
-    return e.loop(e.index(0), e.index(each * parts), 1, state,
-                  [&](Value i, ValueRange state) -> SmallVector<Value> {
-                    Value from = e.add(e.mul(e.add(unit, i), size), at);
-                    return {e.addf(state[0], e.load(sums, from))};
-                  });
-  }
-
-  /// out[distance + t + n − 1] += the function with this spectrum at t.
-  void emitBack(const ToeplitzLevel &level, Slice spectrum, Value out,
-                Value base) {
-    const Fourier &f = level.fourier;
-    Slice block{e.scratch(blockSize(e, f)), e.index(0)};
-    Value work = e.scratch(workSize(e, f));
-    emitSpread(e, op, f, spectrum, e.index(1), block);
-    emitInverse(e, op, f, block, work, f.length);
-    addDistances(e, level, rows.x.n, block, e.index(0), out, base);
-  }
-
   Emitter &e;
   PairCorrelateOp op;
   const PairPolynomial &polynomial;
   const ToeplitzBlocks &blocks;
   const PairRows &rows;
-  int64_t width, size;
+  int64_t width;
 };
 
 } // namespace

@@ -101,9 +101,10 @@ public:
   /// width + 1 columns of which the last gathers rubbish.
   void scatter(Slice block, Value first, Value tiles, Slice x, Slice sums);
   /// dx += gradient of Σ weight · ⟨u, column⟩ · monomial of x by x: panels of
-  /// d + 2 columns of which the first and the last are rubbish.
+  /// d + 2 columns of which the first and the last are rubbish. With `sums`
+  /// also what scatter does.
   void reverse(Slice block, Value first, Value tiles, Slice x, Slice u,
-               Slice dx);
+               Slice dx, std::optional<Slice> sums);
   /// Between all blocks, which follow one another, and their lanes for one tile
   /// of elements: elements in lanes, real parts, imaginary parts, lane by lane.
   void unpack(Slice blocks, Value tile, Slice columns);
@@ -137,9 +138,9 @@ private:
 };
 
 /// dx[f] += s · the product of all factors but f, for every factor: vectors at
-/// these offsets of x and dx.
-void emitReverseProduct(Emitter &e, ValueRange factors, Value s, Slice x,
-                        Slice dx);
+/// these offsets of x and dx. Returns s · the product of all.
+Value emitReverseProduct(Emitter &e, ValueRange factors, Value s, Slice x,
+                         Slice dx);
 
 //===--- the ops; each emits code at the op's place ---===//
 

@@ -338,6 +338,27 @@ def LowerFeatures : KernelPass<"ropegrad-lower-features"> {
   }];
 }
 
+def JoinPairs : Pass<"ropegrad-join-pairs", "::mlir::ModuleOp"> {
+  let summary = "products with monomial pairs that share their transforms become one";
+  let description = [{
+    A gradient meets the same products of monomials and columns more than once,
+    and their transforms are most of what the route fft takes. With U = dN⁺ the
+    gradients with respect to k and V, and without W that of the table, read one
+    transform of φ(q_i) U_i each:
+
+    ```mlir
+    %dk = pair_reverse(%k, %q, %U, %V, %S) {transposed}
+    %dV = pair_apply(%k, %q, %U, %S) {transposed}
+    %R = pair_correlate(%q, %k, %U, %V)
+      ==>
+    %dk, %dV, %R = pair_reverse(%k, %q, %U, %V, %S) {transposed}
+    ```
+
+    A pair_apply of dN joins as well, where U is dN with a column appended.
+  }];
+  let dependentDialects = ["::mlir::tensor::TensorDialect"];
+}
+
 def LowerPairs : KernelPass<"ropegrad-lower-pairs"> {
   let summary = "products with monomial pairs to transforms and vector leaf kernels";
   let description = [{

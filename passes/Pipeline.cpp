@@ -46,6 +46,7 @@ void buildAlgebra(OpPassManager &manager, const PipelineOptions &options) {
 void buildStructured(OpPassManager &manager) {
   manager.addPass(createClassifyToeplitz());
   manager.addPass(createFuseKronecker());
+  manager.addPass(createJoinPairs());
   manager.addPass(createOutlineTiles());
   tidy(manager);
   manager.addPass(createSplitGradient());
@@ -130,8 +131,8 @@ void registerPipeline() {
   registerPassPipeline(
       "ropegrad-pipeline",
       "from problems to the LLVM dialect: plan, widen-storage, differentiate, "
-      "approximate-exp, classify-toeplitz, fuse-kronecker, outline-tiles, "
-      "split-gradient, bufferize, runtime-sizes, lower-rows, lower-tiles, "
+      "approximate-exp, classify-toeplitz, fuse-kronecker, join-pairs, "
+      "outline-tiles, split-gradient, bufferize, runtime-sizes, lower-rows, lower-tiles, "
       "lower-features, "
       "lower-toeplitz, lower-pairs, fuse-parallel, parallelize, "
       "pack-workspace, outline-units, fetch-units, conversions to LLVM",

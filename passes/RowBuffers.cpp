@@ -62,7 +62,7 @@ static SmallVector<Value> rowOperands(Operation *op) {
       })
       .Case([](PairReverseOp reverse) {
         SmallVector<Value> rows(reverse.getIns().drop_back());
-        rows.push_back(reverse.getOuts()[0]);
+        llvm::append_range(rows, reverse.getOuts().take_front(2));
         return rows;
       })
       .Case([](PairCorrelateOp correlate) {

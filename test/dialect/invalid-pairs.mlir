@@ -72,6 +72,22 @@ func.func @reverse_u(%q: tensor<1x2x64x4xf32>, %v: tensor<1x2x64x5xf32>, %s: ten
 
 // -----
 
+func.func @reverse_sums(%q: tensor<1x2x64x4xf32>, %v: tensor<1x2x64x5xf32>, %n: tensor<1x2x64x6xf32>, %s: tensor<1x1x256xf32>) {
+  // expected-error @+1 {{expected N of at most 5 columns, but got 6}}
+  %0:2 = ropegrad.pair_reverse ins(%q, %q, %v, %v, %s : tensor<1x2x64x4xf32>, tensor<1x2x64x4xf32>, tensor<1x2x64x5xf32>, tensor<1x2x64x5xf32>, tensor<1x1x256xf32>) outs(%q, %n : tensor<1x2x64x4xf32>, tensor<1x2x64x6xf32>) {coefficients = array<f64: 1.0>, scale = 0.25 : f64} -> tensor<1x2x64x4xf32>, tensor<1x2x64x6xf32>
+  return
+}
+
+// -----
+
+func.func @reverse_table(%q: tensor<1x2x64x4xf32>, %v: tensor<1x2x64x5xf32>, %r: tensor<1x1x127xf32>, %s: tensor<1x1x256xf32>) {
+  // expected-error @+1 {{expected R only of transposed products without support}}
+  %0:3 = ropegrad.pair_reverse ins(%q, %q, %v, %v, %s : tensor<1x2x64x4xf32>, tensor<1x2x64x4xf32>, tensor<1x2x64x5xf32>, tensor<1x2x64x5xf32>, tensor<1x1x256xf32>) outs(%q, %v, %r : tensor<1x2x64x4xf32>, tensor<1x2x64x5xf32>, tensor<1x1x127xf32>) {coefficients = array<f64: 1.0>, scale = 0.25 : f64} -> tensor<1x2x64x4xf32>, tensor<1x2x64x5xf32>, tensor<1x1x127xf32>
+  return
+}
+
+// -----
+
 func.func @correlate_distances(%q: tensor<1x2x64x4xf32>, %u: tensor<1x2x64x5xf32>, %r: tensor<1x1x128xf32>) {
   // expected-error @+1 {{expected 127 distances, but got 128}}
   %0 = ropegrad.pair_correlate ins(%q, %q, %u, %u : tensor<1x2x64x4xf32>, tensor<1x2x64x4xf32>, tensor<1x2x64x5xf32>, tensor<1x2x64x5xf32>) outs(%r : tensor<1x1x128xf32>) {coefficients = array<f64: 1.0>, scale = 0.25 : f64} -> tensor<1x1x128xf32>
