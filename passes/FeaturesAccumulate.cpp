@@ -72,21 +72,25 @@ std::string Accumulator::name(const Twine &what) const {
 // Microkernels
 //===----------------------------------------------------------------------===//
 
-/// Vectors whose lanes are the sums of the lanes of `values`, in order. Adding
-/// the even to the odd elements of a pair of vectors halves both numbers.
+/// Vectors whose lanes are the sums of the lanes of `values`, in order. Of a
+/// pair of vectors, lanes with the bit `half` clear stay with the first and the
+/// others with the second, each plus its neighbour at this distance: a blend
+/// and one shuffle, which only one port can do, in place of two.
 static SmallVector<Value> addLanes(Emitter &e, SmallVector<Value> values) {
   Value zero = e.splat(0.0, e.lanes);
-  SmallVector<int64_t> even, odd;
-  for (int64_t i = 0; i < e.lanes; ++i) {
-    even.push_back(2 * i);
-    odd.push_back(2 * i + 1);
-  }
-  for (int64_t left = e.lanes; left > 1; left /= 2) {
+  for (int64_t half = 1; half < e.lanes; half *= 2) {
+    SmallVector<int64_t> own, neighbours;
+    for (int64_t i = 0; i < e.lanes; ++i) {
+      int64_t vector = (i & half) != 0 ? e.lanes : 0;
+      own.push_back(vector + i);
+      neighbours.push_back(vector + (i ^ half));
+    }
     SmallVector<Value> next;
     for (size_t i = 0; i < values.size(); i += 2) {
       Value a = values[i], b = i + 1 < values.size() ? values[i + 1] : zero;
-      next.push_back(e.addf(vector::ShuffleOp::create(e.b, e.loc, a, b, even),
-                            vector::ShuffleOp::create(e.b, e.loc, a, b, odd)));
+      next.push_back(
+          e.addf(vector::ShuffleOp::create(e.b, e.loc, a, b, own),
+                 vector::ShuffleOp::create(e.b, e.loc, a, b, neighbours)));
     }
     values.swap(next);
   }

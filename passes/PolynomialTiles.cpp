@@ -192,7 +192,14 @@ private:
   const PolynomialTiles::Exit &ofSlopes() const {
     return isOverQueries() ? attention.sk : attention.sq;
   }
-  PaddedRows pad(Value tall);
+  struct Operand {
+    Tall tall;
+    PaddedRows rows; ///< of the call, or with `isLocal` of the unit
+  };
+  Operand pad(Value memref);
+  void copyLocal(Operand &operand);
+  func::FuncOp copyKernel(int64_t width);
+  Slice rowsAt(const Operand &operand, Value row);
   void emitPanel(Value first);
   void emitRange(Value from, Value to, Value first);
   void forRanges(Value first, function_ref<void(Value, Value)> body);
@@ -211,10 +218,14 @@ private:
   int64_t wOuter = 0, wWeights = 0; ///< widths of V and of X or Y
   int64_t span;                     ///< rows of a unit
   int64_t block;                    ///< rows of the other index
-  PaddedRows lane, other, laneFactor, otherFactor, weightsFactor;
+  /// Whether a unit's panels meet the rows of its own span only: it copies
+  /// these to where they stay in cache.
+  bool isLocal = false;
+  Operand lane, other, laneFactor, otherFactor, weightsFactor;
   Tall weightsOut, slopesOut;
   Slice lanePanel, factorPanel, weightsSum, slopesSum, weights, slopes, room;
   Value batch, head;
+  Value firstHead, firstRow; ///< of the unit
 };
 
 } // namespace
@@ -232,8 +243,11 @@ LaneSums::LaneSums(Emitter &e, const PolynomialTiles &attention, Lanes lanes,
   // Sums of a panel then are two vectors for each of up to twelve columns.
   leaves.vectors = 2;
   leaves.panel = leaves.vectors * e.lanes;
-  if (attention.band)
+  if (attention.band) {
     span = static_cast<int64_t>(BlockBandOp(attention.band).getSize());
+    ArrayRef<int64_t> offsets = BlockBandOp(attention.band).getOffsets();
+    isLocal = offsets.size() == 1 && offsets[0] == 0;
+  }
   if (ofSlopes().out)
     wOuter = widthOf(attention.v);
   if (ofWeights().out)
@@ -244,12 +258,77 @@ std::string LaneSums::name(StringRef what, ArrayRef<int64_t> numbers) const {
   return leaves.name(("polynomial_" + what).str(), numbers);
 }
 
-PaddedRows LaneSums::pad(Value tall) {
-  auto [place, isNew] = padded.try_emplace(tall);
+LaneSums::Operand LaneSums::pad(Value memref) {
+  if (isLocal)
+    return {*tallOf(e, attention.op, memref), {}};
+  auto [place, isNew] = padded.try_emplace(memref);
   int64_t rows = std::lcm(std::lcm(leaves.panel, leaves.rows), block);
   if (isNew)
-    place->second = leaves.pad(tall, rows, widthOf(tall));
-  return place->second;
+    place->second = leaves.pad(memref, rows, widthOf(memref));
+  return {Tall(), place->second};
+}
+
+/// (from, at, its stride, to, at, rows, all rows): copies rows of `width`
+/// elements, and zeros behind them.
+func::FuncOp LaneSums::copyKernel(int64_t width) {
+  Type buffer = e.bufferType(), index = e.b.getIndexType();
+  auto body = [&](Emitter &, ValueRange args) {
+    Slice from{args[0], args[1]}, to{args[3], args[4]};
+    Value stride = args[2], rows = args[5], size = e.mul(rows, width);
+    auto isStride = [&](arith::CmpIPredicate what) {
+      return arith::CmpIOp::create(e.b, e.loc, what, stride, e.index(width));
+    };
+    e.when(isStride(arith::CmpIPredicate::eq), [&] {
+      Value whole = e.mul(e.div(size, e.lanes), e.lanes);
+      auto copy = [&](Value at, int64_t lanes) {
+        e.store(e.load(e.advance(from, at), lanes), e.advance(to, at));
+      };
+      e.loop(e.index(0), whole, e.lanes, [&](Value at) { copy(at, e.lanes); });
+      e.loop(whole, size, 1, [&](Value at) { copy(at, 1); });
+    });
+    e.when(isStride(arith::CmpIPredicate::ne), [&] {
+      e.loop(e.index(0), rows, 1, [&](Value row) {
+        Slice source = e.advance(from, e.mul(row, stride));
+        Slice target = e.advance(to, e.mul(row, width));
+        e.forPieces(width, [&](Value at, int64_t lanes) {
+          e.store(e.load(e.advance(source, at), lanes), e.advance(target, at));
+        });
+      });
+    });
+    e.loop(size, e.mul(args[6], width), 1,
+           [&](Value at) { e.store(e.splat(0.0, 1), e.advance(to, at)); });
+  };
+  return e.kernel(attention.op, name("copy", {width}),
+                  {buffer, index, index, buffer, index, index, index}, body);
+}
+
+/// The rows of the unit, of all heads that its own share.
+void LaneSums::copyLocal(Operand &operand) {
+  const Tall &from = operand.tall;
+  if (!from.buffer)
+    return;
+  int64_t own = std::max<int64_t>(from.heads / groups, 1);
+  operand.rows = {{}, from.heads, span, from.width, from.width};
+  operand.rows.buffer = e.scratch(own * span * from.width);
+  Value first = e.div(firstHead, heads / from.heads);
+  Value live = e.min(e.sub(leaves.space.n, firstRow), e.index(span));
+  e.loop(0, own, 1, [&](Value member) {
+    e.call(copyKernel(from.width),
+           {from.buffer, from.at(e, batch, e.add(first, member), firstRow),
+            from.rowStride, operand.rows.buffer,
+            e.mul(member, span * from.width), live, e.index(span)});
+  });
+}
+
+/// Row `row` of the current head.
+Slice LaneSums::rowsAt(const Operand &operand, Value row) {
+  const PaddedRows &rows = operand.rows;
+  if (!isLocal)
+    return rows.at(e, batch, head, heads, row);
+  int64_t shared = heads / rows.heads;
+  Value member = e.sub(e.div(head, shared), e.div(firstHead, shared));
+  Value at = e.add(e.mul(member, span), e.sub(row, firstRow));
+  return {rows.buffer, e.mul(at, rows.pitch)};
 }
 
 void LaneSums::emit() {
@@ -286,9 +365,12 @@ void LaneSums::emit() {
     Value index = e.div(unit, spans);
     batch = e.div(index, groups);
     Value group = e.rem(index, e.index(groups));
-    head = e.mul(group, heads / groups);
-    Value from = e.mul(e.rem(unit, spans), span);
-    e.loop(from, e.min(e.add(from, span), space.n), panel,
+    firstHead = head = e.mul(group, heads / groups);
+    firstRow = e.mul(e.rem(unit, spans), span);
+    for (Operand *operand :
+         {&lane, &other, &laneFactor, &otherFactor, &weightsFactor})
+      copyLocal(*operand);
+    e.loop(firstRow, e.min(e.add(firstRow, span), space.n), panel,
            [&](Value first) { emitPanel(first); });
   });
 }
@@ -300,14 +382,11 @@ void LaneSums::emitPanel(Value first) {
     e.zero(weightsSum, wWeights * panel);
   if (ofSlopes().out)
     e.zero(slopesSum, d * panel);
-  Value firstHead = head;
   e.loop(0, heads / groups, 1, [&](Value member) {
     head = e.add(firstHead, member);
-    leaves.pack(lane.at(e, batch, head, heads, first), d, d, lanePanel,
-                attention.scale);
+    leaves.pack(rowsAt(lane, first), d, d, lanePanel, attention.scale);
     if (ofSlopes().out)
-      leaves.pack(laneFactor.at(e, batch, head, heads, first), wOuter, wOuter,
-                  factorPanel, 1.0);
+      leaves.pack(rowsAt(laneFactor, first), wOuter, wOuter, factorPanel, 1.0);
     forRanges(first, [&](Value from, Value to) { emitRange(from, to, first); });
   });
   head = firstHead;
@@ -358,11 +437,10 @@ void LaneSums::forRanges(Value first, function_ref<void(Value, Value)> body) {
 void LaneSums::emitRange(Value from, Value to, Value first) {
   e.loop(from, to, block, [&](Value start) {
     Value count = e.min(e.sub(to, start), e.index(block));
-    Slice rows = other.at(e, batch, head, heads, start);
+    Slice rows = rowsAt(other, start);
     Slice none{lanePanel.buffer, e.index(0)};
     bool hasSlopes = static_cast<bool>(ofSlopes().out);
-    Slice factorRows =
-        hasSlopes ? otherFactor.at(e, batch, head, heads, start) : none;
+    Slice factorRows = hasSlopes ? rowsAt(otherFactor, start) : none;
     SmallVector<Value> args;
     for (Slice slice :
          {lanePanel, rows, hasSlopes ? factorPanel : none, factorRows,
@@ -371,8 +449,8 @@ void LaneSums::emitRange(Value from, Value to, Value first) {
     args.append({start, first, leaves.space.n, count});
     e.call(weightsKernel(), args);
     if (ofWeights().out)
-      accumulate(weightsSum, weightsFactor.at(e, batch, head, heads, start),
-                 wWeights, count, weights);
+      accumulate(weightsSum, rowsAt(weightsFactor, start), wWeights, count,
+                 weights);
     if (hasSlopes)
       accumulate(slopesSum, rows, d, count, slopes);
   });

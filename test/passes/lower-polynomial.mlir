@@ -5,11 +5,13 @@
 
 // GENERAL-NOT: ropegrad_attention_polynomial
 
-// Both passes share the copies of q, k, U and V; the chunk of a panel of 32 rows
-// is where the other index runs.
+// A chunk meets nothing but its own rows: each unit copies these, nothing is
+// copied beforehand.
 // CHECK-LABEL: func.func @gradient
-// CHECK: ropegrad.space = "pad1x64"
+// CHECK-NOT: "pad1x64"
 // CHECK: scf.parallel
+// CHECK: call @ropegrad_attention_polynomial_copy_f32x16_v2_4(
+// CHECK: call @ropegrad_attention_polynomial_copy_f32x16_v2_5(
 // CHECK: scf.for {{.*}} step %c32
 // CHECK: call @ropegrad_attention_polynomial_weights_f32x16_v2_0_4_5_0_1_0_c
 // CHECK: call @ropegrad_attention_polynomial_accumulate_f32x16_v2_4(
@@ -39,6 +41,29 @@ func.func @gradient(%q: memref<1x1x1000x4xf32>, %k: memref<1x1x1000x4xf32>, %u: 
     %1 = ropegrad.apply_transposed %S, %a {scale = 2.5e-1 : f64} : (!ropegrad.matrix<1x1x1000x1000xf32>, memref<1x1x1000x4xf32>) -> memref<1x1x1000x4xf32>
     %2 = ropegrad.apply_transposed %W, %c : (!ropegrad.matrix<1x1x1000x1000xf32>, memref<1x1x1000x5xf32>) -> memref<1x1x1000x5xf32>
     ropegrad.yield %0, %1, %2 : memref<1x1x1000x4xf32>, memref<1x1x1000x4xf32>, memref<1x1x1000x5xf32>
+  }
+  return
+}
+
+// Where chunks meet others too, both passes share copies of all rows.
+// CHECK-LABEL: func.func @wider
+// CHECK: ropegrad.space = "pad1x64"
+// CHECK: scf.parallel
+// CHECK: call @ropegrad_attention_polynomial_weights_
+// CHECK-NOT: "pad1x64"
+// CHECK: scf.parallel
+// CHECK: call @ropegrad_attention_polynomial_weights_
+// CHECK: return
+func.func @wider(%q: memref<1x1x1000x4xf32>, %y: memref<1x1x1000x4xf32>, %z: memref<1x1x1000x4xf32>) {
+  ropegrad.tiles ins(%q : memref<1x1x1000x4xf32>) outs(%y, %z : memref<1x1x1000x4xf32>, memref<1x1x1000x4xf32>) {
+  ^bb0(%a: memref<1x1x1000x4xf32>):
+    %Z = ropegrad.logits %a, %a {scale = 2.5e-1 : f64} : (memref<1x1x1000x4xf32>, memref<1x1x1000x4xf32>) -> !ropegrad.matrix<1x1x1000x1000xf32>
+    %P = ropegrad.polynomial %Z {coefficients = array<f64: 1.0, 1.0, 0.5>} : !ropegrad.matrix<1x1x1000x1000xf32>
+    %n = ropegrad.block_band {offsets = array<i64: 0, 2>, size = 128 : i64} : () -> !ropegrad.matrix<1x1x1000x1000xf32>
+    %W = ropegrad.hadamard %n, %P : !ropegrad.matrix<1x1x1000x1000xf32>
+    %0 = ropegrad.apply %W, %a : (!ropegrad.matrix<1x1x1000x1000xf32>, memref<1x1x1000x4xf32>) -> memref<1x1x1000x4xf32>
+    %1 = ropegrad.apply_transposed %W, %a : (!ropegrad.matrix<1x1x1000x1000xf32>, memref<1x1x1000x4xf32>) -> memref<1x1x1000x4xf32>
+    ropegrad.yield %0, %1 : memref<1x1x1000x4xf32>, memref<1x1x1000x4xf32>
   }
   return
 }
