@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The pipeline, translation to LLVM IR, optimisation and emission.
+// The pipeline and translation to LLVM IR.
 //
 //===----------------------------------------------------------------------===//
 
@@ -16,12 +16,7 @@
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Target/LLVMIR/Export.h"
-#include "llvm/IR/LegacyPassManager.h"
 #include "llvm/Linker/Linker.h"
-#include "llvm/Passes/PassBuilder.h"
-#include "llvm/Support/raw_ostream.h"
-#include "llvm/Transforms/Instrumentation/AddressSanitizer.h"
-#include "llvm/Transforms/Instrumentation/ThreadSanitizer.h"
 
 using namespace llvm;
 
@@ -47,43 +42,6 @@ private:
   std::string text;
   mlir::ScopedDiagnosticHandler handler;
 };
-
-constexpr StringRef kSanitizer = ROPEGRAD_SANITIZER;
-
-/// Kernels made by a sanitizer build are instrumented like the tools: otherwise
-/// a green run would say nothing about them.
-void addSanitizer(Module &module, ModulePassManager &passes) {
-  if (kSanitizer.empty())
-    return;
-  bool address = kSanitizer == "address";
-  for (Function &function : module)
-    if (!function.isDeclaration())
-      function.addFnAttr(address ? Attribute::SanitizeAddress
-                                 : Attribute::SanitizeThread);
-  if (address) {
-    passes.addPass(AddressSanitizerPass(AddressSanitizerOptions()));
-  } else {
-    passes.addPass(ModuleThreadSanitizerPass());
-    passes.addPass(createModuleToFunctionPassAdaptor(ThreadSanitizerPass()));
-  }
-}
-
-void optimize(Module &module, TargetMachine &machine) {
-  LoopAnalysisManager loops;
-  FunctionAnalysisManager functions;
-  CGSCCAnalysisManager graph;
-  ModuleAnalysisManager modules;
-  PassBuilder builder(&machine);
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(graph);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, graph, modules);
-  ModulePassManager passes =
-      builder.buildPerModuleDefaultPipeline(OptimizationLevel::O3);
-  addSanitizer(module, passes);
-  passes.run(module, modules);
-}
 
 /// Every function says what it is compiled for, so that K.ll compiles to the
 /// same code elsewhere.
@@ -216,26 +174,6 @@ std::string translate(mlir::ModuleOp module, mlir::ModuleOp fallback,
       !error.empty())
     return error;
   nameTarget(*result, target);
-  optimize(*result, *target.machine);
-  return "";
-}
-
-std::string emitCode(Module &module, Target &target, CodeKind kind,
-                     std::string &code) {
-  SmallVector<char, 0> buffer;
-  raw_svector_ostream stream(buffer);
-  if (kind == CodeKind::IR) {
-    module.print(stream, nullptr);
-  } else {
-    legacy::PassManager passes;
-    CodeGenFileType type = kind == CodeKind::Object
-                               ? CodeGenFileType::ObjectFile
-                               : CodeGenFileType::AssemblyFile;
-    if (target.machine->addPassesToEmitFile(passes, stream, nullptr, type))
-      return "expected LLVM to emit code for " + target.cpu;
-    passes.run(module);
-  }
-  code.assign(buffer.begin(), buffer.end());
   return "";
 }
 

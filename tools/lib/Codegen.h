@@ -38,7 +38,7 @@ std::string runPipeline(mlir::ModuleOp module, const Target &target,
                         const PipelineRequest &request);
 
 /// Translates a module in the LLVM dialect, fills in the sizes of the
-/// workspaces of `info`, adds entry points and manifest, and optimises.
+/// workspaces of `info`, and adds entry points and manifest.
 /// `fallback`, if not null, has the same functions on the exact route, for
 /// calls beyond the radius of `module`. `standalone`: the manifest also gets
 /// the name that ropegrad-run looks for, which two objects of one program may
@@ -50,14 +50,23 @@ std::string translate(mlir::ModuleOp module, mlir::ModuleOp fallback,
 
 enum class CodeKind { IR, Assembly, Object };
 
-/// Emits `module` as text or object code.
-std::string emitCode(llvm::Module &module, Target &target, CodeKind kind,
-                     std::string &code);
+/// Optimises `module` and emits it, as one text or as one or more objects that
+/// make one kernel. Works on its parts in the threads of `threads`; what comes
+/// out does not depend on their number.
+std::string emitCode(std::unique_ptr<llvm::Module> module, Target &target,
+                     mlir::MLIRContext &threads, CodeKind kind,
+                     std::vector<std::string> &code);
 
-/// Links an object into a shared library that exports `symbols` only and needs
+/// Links objects into a shared library that exports `symbols` only and needs
 /// libc and libm only (where it uses them).
-std::string linkShared(llvm::StringRef objectPath, llvm::StringRef outputPath,
+std::string linkShared(const std::vector<std::string> &objectPaths,
+                       llvm::StringRef outputPath,
                        const std::vector<std::string> &symbols);
+
+/// Links objects into one, `object`, by way of the file `scratchPath`. Hidden
+/// symbols become its own.
+std::string linkObjects(const std::vector<std::string> &objectPaths,
+                        llvm::StringRef scratchPath, std::string &object);
 
 } // namespace ropegrad
 

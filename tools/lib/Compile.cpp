@@ -177,10 +177,13 @@ private:
     CodeKind kind = options.emit == EmitKind::LLVMIR     ? CodeKind::IR
                     : options.emit == EmitKind::Assembly ? CodeKind::Assembly
                                                          : CodeKind::Object;
-    std::string text;
-    if (std::string error = emitCode(*code, target, kind, text); !error.empty())
+    std::vector<std::string> parts;
+    if (std::string error =
+            emitCode(std::move(code), target, context, kind, parts);
+        !error.empty())
       return error;
-    return options.writesHeader() ? writeKernel(info, text) : writeText(text);
+    return options.writesHeader() ? writeKernel(info, parts)
+                                  : writeText(parts.front());
   }
 
   /// The same problem for the exact route.
@@ -215,13 +218,10 @@ private:
   }
 
   /// K.so or K.o with K.h and K.json beside: all of them or none.
-  std::string writeKernel(const KernelInfo &info, StringRef object) {
+  std::string writeKernel(const KernelInfo &info,
+                          const std::vector<std::string> &objects) {
     OutputFiles files;
-    std::string error;
-    if (options.emit == EmitKind::SharedLibrary)
-      error = link(files, info, object);
-    else
-      error = files.write(options.output, object);
+    std::string error = link(files, info, objects);
     if (error.empty())
       error = files.write(options.headerPath(), cHeader(info));
     if (error.empty())
@@ -230,27 +230,45 @@ private:
   }
 
   std::string link(OutputFiles &files, const KernelInfo &info,
-                   StringRef object) {
-    // An object under a temporary name of its own: it never gets its final one.
+                   const std::vector<std::string> &objects) {
+    bool isShared = options.emit == EmitKind::SharedLibrary;
+    if (!isShared && objects.size() == 1)
+      return files.write(options.output, objects.front());
+    // Objects under temporary names of their own: they never get final ones.
     OutputFiles scratch;
-    std::string objectPath, libraryPath;
-    if (std::string error = scratch.reserve(options.output + ".o", objectPath);
-        !error.empty())
+    std::vector<std::string> paths(objects.size());
+    for (auto [object, path] : zip(objects, paths))
+      if (std::string error = writeScratch(scratch, object, path);
+          !error.empty())
+        return error;
+    std::string path, joined;
+    if (isShared) {
+      std::string error = files.reserve(options.output, path);
+      return error.empty() ? linkShared(paths, path, exportedSymbols(info))
+                           : error;
+    }
+    std::string error = scratch.reserve(options.output, path);
+    if (error.empty())
+      error = linkObjects(paths, path, joined);
+    return error.empty() ? files.write(options.output, joined) : error;
+  }
+
+  /// Writes `object` to a file that goes with `scratch`.
+  std::string writeScratch(OutputFiles &scratch, StringRef object,
+                           std::string &path) {
+    std::string name =
+        options.output + "." + std::to_string(scratch.size()) + ".o";
+    if (std::string error = scratch.reserve(name, path); !error.empty())
       return error;
     std::error_code code;
-    raw_fd_ostream stream(objectPath, code);
+    raw_fd_ostream stream(path, code);
     if (!code) {
       stream << object;
       stream.close();
       code = stream.error();
       stream.clear_error();
     }
-    if (code)
-      return "expected to write " + objectPath + ", but " + code.message();
-    if (std::string error = files.reserve(options.output, libraryPath);
-        !error.empty())
-      return error;
-    return linkShared(objectPath, libraryPath, exportedSymbols(info));
+    return code ? "expected to write " + path + ", but " + code.message() : "";
   }
 
   std::string writeText(StringRef text) {

@@ -12,7 +12,11 @@
 #include "tools/lib/Codegen.h"
 
 #include "lld/Common/Driver.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/ScopeExit.h"
+#include "llvm/ObjCopy/ConfigManager.h"
+#include "llvm/ObjCopy/ObjCopy.h"
+#include "llvm/Object/Binary.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Signals.h"
 #include "llvm/Support/raw_ostream.h"
@@ -41,9 +45,25 @@ std::string versionScript(const std::vector<std::string> &symbols) {
   return text + "local: *; };\n";
 }
 
+/// Runs ld.lld; returns what it says of an error.
+std::string runLinker(const std::vector<std::string> &arguments) {
+  std::vector<const char *> pointers = {"ld.lld"};
+  for (const std::string &argument : arguments)
+    pointers.push_back(argument.c_str());
+  std::string errors;
+  raw_string_ostream errorStream(errors);
+  lld::Result result = lld::lldMain(pointers, nulls(), errorStream,
+                                    {{lld::Gnu, &lld::elf::link}});
+  if (result.retCode == 0)
+    return "";
+  std::string first = StringRef(errors).split('\n').first.str();
+  return "expected lld to link the kernel, but it says: " + first;
+}
+
 } // namespace
 
-std::string linkShared(StringRef objectPath, StringRef outputPath,
+std::string linkShared(const std::vector<std::string> &objectPaths,
+                       StringRef outputPath,
                        const std::vector<std::string> &symbols) {
   SmallString<128> script;
   int descriptor = -1;
@@ -64,30 +84,42 @@ std::string linkShared(StringRef objectPath, StringRef outputPath,
     }
   }
   std::vector<std::string> arguments = {
-      "ld.lld",           "-shared",
-      "--as-needed",      "--build-id=none",
+      "-shared",
+      "--as-needed",
+      "--build-id=none",
       "-Bsymbolic", // calls of its own entry points stay in the library
-      "--hash-style=gnu", "--version-script=" + script.str().str(),
-      objectPath.str(),   "-o",
+      "--hash-style=gnu",
+      "--version-script=" + script.str().str(),
+      "-o",
       outputPath.str()};
   // A sanitizer's runtime is in the program that loads the kernel.
   if (StringRef(ROPEGRAD_SANITIZER).empty())
-    arguments.insert(arguments.begin() + 2, {"-z", "defs"});
+    arguments.insert(arguments.end(), {"-z", "defs"});
+  append_range(arguments, objectPaths);
   for (const char *name : {"libomp.so.5", "libm.so.6", "libc.so.6"})
     if (std::string path = findLibrary(name); !path.empty())
       arguments.push_back(path);
-  std::vector<const char *> pointers;
-  pointers.reserve(arguments.size());
-  for (const std::string &argument : arguments)
-    pointers.push_back(argument.c_str());
-  std::string errors;
-  raw_string_ostream errorStream(errors);
-  lld::Result result = lld::lldMain(pointers, nulls(), errorStream,
-                                    {{lld::Gnu, &lld::elf::link}});
-  if (result.retCode == 0)
-    return "";
-  std::string first = StringRef(errors).split('\n').first.str();
-  return "expected lld to link the kernel, but it says: " + first;
+  return runLinker(arguments);
+}
+
+std::string linkObjects(const std::vector<std::string> &objectPaths,
+                        StringRef scratchPath, std::string &object) {
+  std::vector<std::string> arguments = {"-r", "-o", scratchPath.str()};
+  append_range(arguments, objectPaths);
+  if (std::string error = runLinker(arguments); !error.empty())
+    return error;
+  auto file = object::createBinary(scratchPath);
+  if (!file)
+    return "expected to read " + scratchPath.str() + ", but " +
+           toString(file.takeError());
+  objcopy::ConfigManager config;
+  config.ELF.LocalizeHidden = true;
+  raw_string_ostream stream(object);
+  if (Error error =
+          objcopy::executeObjcopyOnBinary(config, *file->getBinary(), stream))
+    return "expected LLVM to copy the kernel, but it says: " +
+           toString(std::move(error));
+  return "";
 }
 
 } // namespace ropegrad

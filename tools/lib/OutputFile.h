@@ -36,6 +36,8 @@ public:
   /// Writes `contents` to be `path`.
   std::string write(llvm::StringRef path, llvm::StringRef contents);
 
+  size_t size() const { return files.size(); }
+
   /// Gives every file its name. If one cannot have it, none of them stays.
   std::string commit();
 
