@@ -13,6 +13,8 @@
 
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Bufferization/Transforms/Passes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Linalg/Passes.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Pass/PassRegistry.h"
@@ -21,9 +23,10 @@
 namespace mlir::ropegrad {
 namespace {
 
-void tidy(OpPassManager &manager) {
-  manager.addPass(createCanonicalizerPass());
-  manager.addPass(createCSEPass());
+/// Function by function, so that MLIR's threads share the work.
+template <typename Function = func::FuncOp> void tidy(OpPassManager &manager) {
+  manager.addNestedPass<Function>(createCanonicalizerPass());
+  manager.addNestedPass<Function>(createCSEPass());
 }
 
 /// Level 1 to level 2: algebra on implicit matrices, exp or its polynomial.
@@ -73,21 +76,22 @@ void buildLLVM(OpPassManager &manager, const PipelineOptions &options) {
   manager.addPass(createLowerFeatures({bits}));
   manager.addPass(createLowerToeplitz({bits}));
   manager.addPass(createLowerPairs({bits}));
-  manager.addPass(createConvertLinalgToLoopsPass());
+  manager.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass());
   tidy(manager);
   manager.addPass(createFuseParallel());
   manager.addPass(createParallelize());
   manager.addPass(createPackWorkspace());
   manager.addPass(createOutlineUnits());
   manager.addPass(createFetchUnits());
-  manager.addPass(memref::createExpandStridedMetadataPass());
-  manager.addPass(createLowerAffinePass());
-  manager.addPass(createConvertVectorToSCFPass());
-  manager.addPass(createSCFToControlFlowPass());
-  manager.addPass(createConvertVectorToLLVMPass());
+  OpPassManager &each = manager.nest<func::FuncOp>();
+  each.addPass(memref::createExpandStridedMetadataPass());
+  each.addPass(createLowerAffinePass());
+  each.addPass(createConvertVectorToSCFPass());
+  each.addPass(createSCFToControlFlowPass());
+  each.addPass(createConvertVectorToLLVMPass());
   manager.addPass(createConvertToLLVMPass());
-  manager.addPass(createReconcileUnrealizedCastsPass());
-  tidy(manager);
+  manager.addNestedPass<LLVM::LLVMFuncOp>(createReconcileUnrealizedCastsPass());
+  tidy<LLVM::LLVMFuncOp>(manager);
 }
 
 /// The first option that cannot be honoured; empty if none.
