@@ -1,5 +1,6 @@
-"""Kernels of route auto beyond their radius: right by the exact route, which
-the reports say. Forced routes and --no-fallback: a status and no file."""
+"""Kernels of route auto take the cheapest polynomial that serves the radius
+found, beyond all of them the exact route, and say which. Forced routes and
+--no-fallback: a status and no file."""
 import json
 import os
 
@@ -15,16 +16,18 @@ N, D = 250, 4
 ATTENTION = dict(entry="attention", batch=2, heads=4, kv_heads=2, seed=5,
                  radius=.4, tolerance=1e-2)
 LOSS = dict(channels=3, seed=6, radius=.4, tolerance=1e-2)
-# Flags of reference.make_problem, and the route that auto chooses.
+# Flags of reference.make_problem, the route that auto chooses, and the degrees
+# that the kernel has.
 PROBLEMS = {
-    "attention": (ATTENTION, "features"),
+    "attention": (ATTENTION | dict(n=300, d=6, tolerance=1e-3), "features",
+                  [3, 4, None]),
     "causal": (ATTENTION | dict(mask="causal", alibi=[.1, .02, .3, .004]),
-               "scan"),
+               "scan", [3, None]),
     "bias": (dict(entry="attention", heads=2, n=1500, d=2, seed=7, radius=.4,
                   tolerance=5e-2, bias=True, wrt=("Q", "K", "V", "bias")),
-             "fft"),
-    "bf16": (ATTENTION | dict(dtype="bf16"), "features"),
-    "loss": (LOSS, "features"),
+             "fft", [2, None]),
+    "bf16": (ATTENTION | dict(dtype="bf16"), "features", [3, None]),
+    "loss": (LOSS, "features", [3, None]),
 }
 
 
@@ -32,7 +35,7 @@ class Made:
     """A problem, its data, its kernel, and the kernel of the exact route."""
 
     def __init__(self, name, folder):
-        flags, self.route = PROBLEMS[name]
+        flags, self.route, self.degrees = PROBLEMS[name]
         flags = {"n": N, "d": D} | flags
         self.problem, self.arrays = reference.make_problem(**flags)
         self.big = "Q" if "Q" in self.arrays else "X1"
@@ -59,22 +62,27 @@ def made(request, tmp_path_factory):
     return Made(request.param, tmp_path_factory.mktemp("kernel"))
 
 
-@pytest.mark.parametrize("factor", (1, 4, 10, 1000))
+@pytest.mark.parametrize("factor", (1 / 16, 1, 4, 10, 1000))
 def test_right_at_any_radius(made, factor):
     arrays = made.times(factor)
     reference.save(made.folder / "in", made.problem, arrays)
     report, got = run_kernel(made.folder, made.path)
     planned = made.manifest["route"]
     assert planned == made.route
-    ran = planned if factor == 1 else "exact"
+    ran = planned if factor <= 1 else "exact"
     assert (report["status"], report["route"]) == ("ok", ran)
-    assert (report["degree"] is None) == (ran == "exact")
+    degrees = [body["degree"] for body in made.manifest["bodies"]]
+    assert degrees == made.degrees
+    assert report["degree"] == degrees[0 if factor < 1 else
+                                       -2 if factor == 1 else -1]
     assert ((report["radius_found"] > report["radius_limit"])
             == (ran == "exact"))
     assert_answers(made.problem, arrays, got, made.limit(ran, factor))
     said = succeed("ropegrad-run", made.path, "--in", made.folder / "in",
                    "--out", made.folder / "out")
     assert f"{planned} " in said.split("plan ")[1]
+    assert (f", enough for the radius; planned {degrees[-2]}\n" in said) == (
+        factor < 1 and len(degrees) == 3)
     assert (f"route      exact, for the radius exceeds that of {planned}\n"
             in said) == (ran == "exact")
 
@@ -86,12 +94,11 @@ def test_the_exact_route_in_every_function(made, tmp_path):
     reference.save(tmp_path / "in", made.problem, made.arrays)
     alone = Kernel(compile_kernel(tmp_path, "--route", "exact"))
     kernel, arrays = Kernel(made.path), made.times(8)
-    degree = made.manifest["degree"]
     sizes = (made.manifest["batch"], made.manifest["n"])
     whole = next(f for f in ("gradient", "loss_gradient")
                  if f in kernel.functions)
     within = kernel.outputs(whole, made.arrays)
-    assert within["degree_used"] == degree
+    assert within["degree_used"] == made.degrees[-2]
     want = alone.outputs(whole, arrays)
     for how in ({}, {"threads": 3}, {"packed": True}, {"sizes": sizes}):
         got = kernel.outputs(whole, arrays, **how)
@@ -101,7 +108,7 @@ def test_the_exact_route_in_every_function(made, tmp_path):
     assert_same(within, kernel.outputs(whole, made.arrays, threads=2))
     if "backward" not in kernel.functions:
         return
-    for values in (arrays, made.arrays, arrays):
+    for values in (arrays, made.arrays, made.times(1 / 16), arrays):
         want = kernel.outputs("gradient", values, sizes=sizes)
         for layout in ("bhnd", "bnhd", "padded"):
             got = train(kernel, values, sizes=sizes, layout=layout, threads=2)
@@ -118,7 +125,7 @@ def test_part_of_the_data_decides(made):
     arrays["Q"] = arrays["Q"] * np.array([1, 8])[:, None, None, None]
     one = {k: v[:1] if v.ndim == 4 else v for k, v in arrays.items()}
     got = kernel.outputs("gradient", one, sizes=(1, n))
-    assert got["degree_used"] == made.manifest["degree"]
+    assert got["degree_used"] in made.degrees[:-1]
     got = kernel.outputs("gradient", arrays, sizes=(2, n), threads=2)
     assert got.pop("degree_used") == -1
     got.pop("radius_found")
@@ -148,7 +155,7 @@ def test_without_a_fallback(flags, tmp_path):
     path = compile_kernel(tmp_path, *flags)
     with open(tmp_path / "K.json") as file:
         manifest = json.load(file)
-    assert manifest["fallback"] is None
+    assert manifest["bodies"] == []
     assert "float *degree_used" not in (tmp_path / "K.h").read_text()
     done = tool("ropegrad-run", path, "--in", tmp_path / "in", "--out",
                 tmp_path / "out")

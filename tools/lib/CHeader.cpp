@@ -159,9 +159,14 @@ void writeIntroduction(raw_ostream &os, const KernelInfo &info) {
             "most "
          << number(*p.tolerance);
   }
-  if (info.fallsBack)
-    os << ";\n * where logits of a call may be larger the exact route computes "
-          "it and\n * *degree_used is -1";
+  for (const BodyInfo &body : info.bodies) {
+    if (body.degree && body.degree != info.degree && body.radiusLimit)
+      os << ";\n * of degree " << *body.degree
+         << " in calls with |Z| <= " << number(*body.radiusLimit);
+    if (body.route == Route::Exact)
+      os << ";\n * where logits of a call may be larger the exact route "
+            "computes it and\n * *degree_used is -1";
+  }
   os << ".\n * Compiled for " << info.triple << ", " << info.cpu << "; planned "
      << "for " << info.threads << (info.threads == 1 ? " thread" : " threads")
      << ".\n";

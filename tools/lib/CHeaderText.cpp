@@ -15,7 +15,7 @@ enum ropegrad_status {
   ROPEGRAD_OK = 0,
   /* The logits may exceed the radius that the kernel was compiled for:
    * *radius_found says what was found. Kernels that report degree_used compute
-   * exactly then and return 0. */
+   * exactly then, which is status 0. */
   ROPEGRAD_RADIUS_EXCEEDED = 1,
   /* workspace_bytes is less than the function's _workspace_bytes(). */
   ROPEGRAD_WORKSPACE_TOO_SMALL = 2,

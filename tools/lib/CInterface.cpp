@@ -27,12 +27,11 @@ class InterfaceBuilder {
 public:
   InterfaceBuilder(Module &module, const KernelInfo &info)
       : module(module), b(module.getContext()), pointer(b.getPtrTy()),
-        maxBatch(info.problem.batch), maxN(info.problem.n),
-        degree(info.degree.value_or(0)) {}
+        maxBatch(info.problem.batch), maxN(info.problem.n) {}
 
   /// int NAME_sized(const ropegrad_sizes *sizes, arrays..., void *workspace,
   /// size_t bytes, int threads): checks its arguments, then runs the body.
-  Function *addSized(const FunctionInfo &info, const KernelBody &body) {
+  Function *addSized(const FunctionInfo &info, const KernelBodies &bodies) {
     SmallVector<Type *> types(info.args.size() + 2, pointer);
     types.push_back(b.getInt64Ty());
     types.push_back(b.getInt32Ty());
@@ -58,10 +57,7 @@ public:
     checkMemory(info, arrays, sizes, workspace, bytes);
     CallParts call{arrays,
                    {sizes.batch, sizes.n, sizes.strides, threads, workspace}};
-    if (body.exact)
-      dispatch(info, body, call);
-    else
-      b.CreateRet(callBody(info, body.planned, call, /*isExact=*/false));
+    dispatch(info, bodies, call);
     return entry;
   }
 
@@ -132,59 +128,72 @@ private:
     SmallVector<Value *> arrays, rest;
   };
 
-  Value *callBody(const FunctionInfo &info, Function *body,
-                  const CallParts &call, bool isExact) {
-    SmallVector<Value *> operands;
-    for (auto [arg, array] : zip(info.args, call.arrays))
-      if (isPassedOn(arg, isExact))
-        operands.push_back(array);
-    operands.append(call.rest);
-    return b.CreateCall(body, operands);
+  void returnCall(const FunctionInfo &info, const KernelBody &body,
+                  const CallParts &call) {
+    b.CreateRet(callBody(info, body, call));
   }
 
-  /// The planned body, and the exact one where that refuses the radius. A
-  /// backward pass goes the way of its forward pass, which left a mark.
-  void dispatch(const FunctionInfo &info, const KernelBody &body,
+  Value *callBody(const FunctionInfo &info, const KernelBody &body,
+                  const CallParts &call) {
+    SmallVector<Value *> operands;
+    for (auto [arg, array] : zip(info.args, call.arrays))
+      if (isPassedOn(arg, !body.degree))
+        operands.push_back(array);
+    operands.append(call.rest);
+    return b.CreateCall(body.function, operands);
+  }
+
+  /// One body after the other until one does not refuse the radius. A backward
+  /// pass goes the way of its forward pass, which left a mark.
+  void dispatch(const FunctionInfo &info, const KernelBodies &bodies,
                 const CallParts &call) {
+    if (bodies.size() == 1)
+      return returnCall(info, bodies.front(), call);
     Value *mark = nullptr;
     for (auto [arg, array] : zip(info.args, call.arrays))
       if (arg.role == ArgRole::Residual)
         mark = b.CreateConstInBoundsGEP1_64(
             b.getInt8Ty(), array,
             static_cast<uint64_t>(arg.shape.at(0) - kResidualMark));
-    bool isBackward = StringRef(info.symbol).ends_with("_backward");
-    if (isBackward) {
-      Value *exact =
-          b.CreateICmpNE(b.CreateLoad(b.getInt8Ty(), mark), b.getInt8(0));
-      Function *function = b.GetInsertBlock()->getParent();
-      BasicBlock *planned =
-          BasicBlock::Create(b.getContext(), "planned", function);
-      BasicBlock *other = BasicBlock::Create(b.getContext(), "exact", function);
-      b.CreateCondBr(exact, other, planned);
-      b.SetInsertPoint(planned);
-      b.CreateRet(callBody(info, body.planned, call, /*isExact=*/false));
-      b.SetInsertPoint(other);
-      b.CreateRet(callBody(info, body.exact, call, /*isExact=*/true));
-      return;
+    if (StringRef(info.symbol).ends_with("_backward"))
+      return dispatchBackward(info, bodies, call, mark);
+    for (auto [index, body] : enumerate(bodies)) {
+      noteBody(info, body, call);
+      if (mark)
+        b.CreateStore(b.getInt8(static_cast<uint8_t>(index)), mark);
+      if (index + 1 == bodies.size())
+        return returnCall(info, body, call);
+      Value *status = callBody(info, body, call);
+      returnUnless(b.CreateICmpEQ(status, b.getInt32(ROPEGRAD_RADIUS_EXCEEDED)),
+                   status);
     }
-    noteBody(info, call, mark, /*isExact=*/false);
-    Value *status = callBody(info, body.planned, call, /*isExact=*/false);
-    returnUnless(b.CreateICmpEQ(status, b.getInt32(ROPEGRAD_RADIUS_EXCEEDED)),
-                 status);
-    noteBody(info, call, mark, /*isExact=*/true);
-    b.CreateRet(callBody(info, body.exact, call, /*isExact=*/true));
   }
 
-  /// Says in the report and to the backward pass which body computes a call.
-  void noteBody(const FunctionInfo &info, const CallParts &call, Value *mark,
-                bool isExact) {
-    if (mark)
-      b.CreateStore(b.getInt8(isExact), mark);
+  void dispatchBackward(const FunctionInfo &info, const KernelBodies &bodies,
+                        const CallParts &call, Value *mark) {
+    Function *function = b.GetInsertBlock()->getParent();
+    Value *which = b.CreateLoad(b.getInt8Ty(), mark);
+    for (auto [index, body] : enumerate(ArrayRef(bodies).drop_back())) {
+      auto *own = BasicBlock::Create(b.getContext(), "body", function);
+      auto *next = BasicBlock::Create(b.getContext(), "next", function);
+      Value *is = b.CreateICmpEQ(which, b.getInt8(static_cast<uint8_t>(index)));
+      b.CreateCondBr(is, own, next);
+      b.SetInsertPoint(own);
+      returnCall(info, body, call);
+      b.SetInsertPoint(next);
+    }
+    returnCall(info, bodies.back(), call);
+  }
+
+  /// Says in the report which body computes a call.
+  void noteBody(const FunctionInfo &info, const KernelBody &body,
+                const CallParts &call) {
     for (auto [arg, array] : zip(info.args, call.arrays)) {
       if (arg.name != "degree_used")
         continue;
       Type *type = arg.dtype == DType::F64 ? b.getDoubleTy() : b.getFloatTy();
-      b.CreateStore(ConstantFP::get(type, isExact ? -1.0 : degree), array);
+      double degree = body.degree ? *body.degree : -1.0;
+      b.CreateStore(ConstantFP::get(type, degree), array);
     }
   }
 
@@ -362,13 +371,12 @@ private:
   IRBuilder<> b;
   Type *pointer;
   int64_t maxBatch, maxN;
-  unsigned degree;
 };
 
 } // namespace
 
 void addCInterface(Module &module, const KernelInfo &info,
-                   ArrayRef<KernelBody> bodies, bool standalone) {
+                   ArrayRef<KernelBodies> bodies, bool standalone) {
   for (Function &function : module)
     if (!function.isDeclaration())
       function.setLinkage(GlobalValue::InternalLinkage);
@@ -377,8 +385,8 @@ void addCInterface(Module &module, const KernelInfo &info,
       global.setLinkage(GlobalValue::InternalLinkage);
   CallMemory::define(module);
   InterfaceBuilder builder(module, info);
-  for (auto [function, body] : zip(info.functions, bodies)) {
-    Function *sized = builder.addSized(function, body);
+  for (auto [function, each] : zip(info.functions, bodies)) {
+    Function *sized = builder.addSized(function, each);
     Function *entry = builder.addEntry(function, info.problem, sized);
     builder.addPacked(function, entry);
     builder.addWorkspaceQuery(function);

@@ -18,14 +18,18 @@
 
 namespace ropegrad {
 
-/// The function that computes one of the kernel's: one pointer per array, then
-/// the workspace, to a status. `exact`, if not null, computes the calls whose
-/// radius `planned` refuses; it has no radius to report.
+/// What computes one of a kernel's functions: one pointer per array, then
+/// batch, n, strides, threads and workspace, to a status.
 struct KernelBody {
-  llvm::Function *planned = nullptr, *exact = nullptr;
+  llvm::Function *function = nullptr;
+  std::optional<unsigned> degree; ///< none: the exact route
 };
 
-/// Bytes behind what either body leaves to backward: whose it is.
+/// Those of one function, tried in this order until one does not refuse the
+/// radius. More than one reports which it was.
+using KernelBodies = llvm::SmallVector<KernelBody>;
+
+/// Bytes behind what a body leaves to backward: which of them it was.
 constexpr int64_t kResidualMark = 64;
 
 /// Whether a body is given this argument; only the entry points know which
@@ -34,10 +38,10 @@ inline bool isPassedOn(const ArgInfo &arg, bool toExact) {
   return arg.name != "degree_used" && !(toExact && arg.name == "radius_found");
 }
 
-/// `bodies[i]` computes `info.functions[i]`. Everything but the entry points
+/// `bodies[i]` compute `info.functions[i]`. Everything but the entry points
 /// becomes internal.
 void addCInterface(llvm::Module &module, const KernelInfo &info,
-                   llvm::ArrayRef<KernelBody> bodies, bool standalone);
+                   llvm::ArrayRef<KernelBodies> bodies, bool standalone);
 
 /// The symbols that addCInterface exports.
 std::vector<std::string> exportedSymbols(const KernelInfo &info);

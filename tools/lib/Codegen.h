@@ -37,14 +37,12 @@ struct PipelineRequest {
 std::string runPipeline(mlir::ModuleOp module, const Target &target,
                         const PipelineRequest &request);
 
-/// Translates a module in the LLVM dialect, fills in the sizes of the
-/// workspaces of `info`, and adds entry points and manifest.
-/// `fallback`, if not null, has the same functions on the exact route, for
-/// calls beyond the radius of `module`. `standalone`: the manifest also gets
-/// the name that ropegrad-run looks for, which two objects of one program may
-/// not share.
-std::string translate(mlir::ModuleOp module, mlir::ModuleOp fallback,
-                      Target &target, KernelInfo &info, bool standalone,
+/// Translates modules in the LLVM dialect, one for each of `info.bodies` or one
+/// in all, fills in the sizes of the workspaces of `info`, and adds entry
+/// points and manifest. `standalone`: the manifest also gets the name
+/// that ropegrad-run looks for, which two objects of one program may not share.
+std::string translate(llvm::ArrayRef<mlir::ModuleOp> modules, Target &target,
+                      KernelInfo &info, bool standalone,
                       llvm::LLVMContext &context,
                       std::unique_ptr<llvm::Module> &result);
 

@@ -17,6 +17,7 @@
 #include "tools/lib/CInterface.h"
 #include "tools/lib/Codegen.h"
 #include "tools/lib/CompileOptions.h"
+#include "tools/lib/LowerDegree.h"
 #include "tools/lib/OutputFile.h"
 #include "tools/lib/ProblemModule.h"
 
@@ -87,9 +88,11 @@ public:
                            model);
       return finishStandardOutput();
     }
-    module = buildModule(context, options.problem);
     if (options.emit == EmitKind::Mlir)
       return emitMlir();
+    if (dispatches())
+      lower =
+          planLowerDegree(options.problem, plan, options.threadsOrAll(), model);
     return emitKernel();
   }
 
@@ -144,6 +147,7 @@ private:
   }
 
   std::string emitMlir() {
+    auto module = buildModule(context, options.problem);
     if (std::string error =
             runPipeline(*module, target, request(options.emitLevel));
         !error.empty())
@@ -156,31 +160,36 @@ private:
 
   std::string emitKernel() {
     KernelInfo info = describe();
-    if (std::string error = runPipeline(*module, target, request(/*level=*/5));
-        !error.empty())
+    SmallVector<mlir::OwningOpRef<mlir::ModuleOp>> made;
+    SmallVector<mlir::ModuleOp> modules;
+    auto add = [&](const Problem &problem, bool certify) {
+      made.push_back(buildModule(context, problem));
+      modules.push_back(*made.back());
+      PipelineRequest wanted = request(/*level=*/5);
+      wanted.certify &= certify;
+      return runPipeline(modules.back(), target, wanted);
+    };
+    std::string error;
+    if (lower)
+      error = add(lower->problem, /*certify=*/false);
+    if (error.empty())
+      error = add(options.problem, /*certify=*/true);
+    if (error.empty() && !info.bodies.empty())
+      error = add(exactProblem(), /*certify=*/true);
+    if (!error.empty())
       return error;
-    mlir::OwningOpRef<mlir::ModuleOp> fallback;
-    if (info.fallsBack) {
-      fallback = buildModule(context, exactProblem());
-      if (std::string error = runPipeline(*fallback, target, request(5));
-          !error.empty())
-        return error;
-    }
     LLVMContext llvmContext;
     std::unique_ptr<Module> code;
     bool standalone = options.emit == EmitKind::SharedLibrary;
-    if (std::string error =
-            translate(*module, fallback ? *fallback : mlir::ModuleOp(), target,
-                      info, standalone, llvmContext, code);
+    if (error = translate(modules, target, info, standalone, llvmContext, code);
         !error.empty())
       return error;
     CodeKind kind = options.emit == EmitKind::LLVMIR     ? CodeKind::IR
                     : options.emit == EmitKind::Assembly ? CodeKind::Assembly
                                                          : CodeKind::Object;
     std::vector<std::string> parts;
-    if (std::string error =
-            emitCode(std::move(code), target, context, kind, parts);
-        !error.empty())
+    error = emitCode(std::move(code), target, context, kind, parts);
+    if (!error.empty())
       return error;
     return options.writesHeader() ? writeKernel(info, parts)
                                   : writeText(parts.front());
@@ -196,6 +205,16 @@ private:
     return problem;
   }
 
+  /// Whether calls choose between the planned route and others.
+  bool dispatches() const {
+    return options.fallback && plan.approximation &&
+           options.problem.route == Route::Auto;
+  }
+
+  static void addBody(KernelInfo &info, const Plan &plan) {
+    info.bodies.push_back({plan.route, plan.degree, plan.radius});
+  }
+
   KernelInfo describe() {
     KernelInfo info;
     info.name = options.name;
@@ -205,15 +224,19 @@ private:
     info.exactBy = options.exactBy;
     info.degree = plan.degree;
     info.radiusLimit = plan.radius;
-    info.fallsBack = options.fallback && plan.approximation &&
-                     options.problem.route == Route::Auto;
+    if (dispatches()) {
+      if (lower)
+        addBody(info, lower->plan);
+      addBody(info, plan);
+      info.bodies.push_back({Route::Exact, std::nullopt, std::nullopt});
+    }
     info.triple = target.triple;
     info.cpu = target.cpu;
     info.cpuFeatures = target.features;
     info.threads = options.threadsOrAll();
     info.functions = kernelFunctions(options.problem, options.name,
                                      plan.approximation.has_value(),
-                                     options.certify, info.fallsBack);
+                                     options.certify, !info.bodies.empty());
     return info;
   }
 
@@ -285,7 +308,7 @@ private:
   mlir::MLIRContext context;
   Target target;
   Plan plan;
-  mlir::OwningOpRef<mlir::ModuleOp> module;
+  std::optional<PlannedProblem> lower; ///< for calls of smaller logits
 };
 
 } // namespace

@@ -146,8 +146,9 @@ const ToolFlag kToolFlags[] = {
      "rates of the machine, from ./dev bench --calibrate", "what ships",
      setCalibration},
     {"--no-fallback", kOutput, nullptr,
-     "route auto: refuse inputs beyond the radius, as a forced route does", "",
-     setNoFallback},
+     "route auto: nothing but the plan; refuse inputs beyond its radius, as a "
+     "forced route does",
+     "", setNoFallback},
     {"--certify", kOutput, nullptr,
      "add NAME_certify, which bounds the errors of a call's outputs; takes two "
      "to three times as long to compile",

@@ -44,7 +44,7 @@ struct CompileOptions {
   std::optional<int64_t> threads; ///< none: as many as the machine has
   int64_t threadsOrAll() const;
   bool certify = false; ///< add the function that bounds errors
-  /// Kernels of route auto compute exactly what their polynomial cannot.
+  /// Kernels of route auto choose between polynomials and the exact route.
   bool fallback = true;
   std::string exactBy = "mlir";
   std::string calibration; ///< path; empty: the rates that ship

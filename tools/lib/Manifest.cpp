@@ -139,19 +139,29 @@ void writeFunction(Writer &writer, const FunctionInfo &function) {
   });
 }
 
+void writeDegree(Writer &writer, std::optional<unsigned> degree,
+                 std::optional<double> radiusLimit) {
+  if (degree)
+    writer.integer("degree", *degree);
+  else
+    writer.json.attribute("degree", nullptr);
+  writer.real("radius_limit", radiusLimit);
+}
+
+void writeBody(Writer &writer, const BodyInfo &body) {
+  writer.text("route", toString(body.route));
+  writeDegree(writer, body.degree, body.radiusLimit);
+}
+
 void writeSolution(Writer &writer, const KernelInfo &info) {
   writePlan(writer, info.planJson);
   writer.text("route", toString(info.route));
   writer.text("exact_by", info.exactBy);
-  if (info.degree)
-    writer.integer("degree", *info.degree);
-  else
-    writer.json.attribute("degree", nullptr);
-  writer.real("radius_limit", info.radiusLimit);
-  if (info.fallsBack)
-    writer.text("fallback", toString(Route::Exact));
-  else
-    writer.json.attribute("fallback", nullptr);
+  writeDegree(writer, info.degree, info.radiusLimit);
+  writer.json.attributeArray("bodies", [&] {
+    for (const BodyInfo &body : info.bodies)
+      writer.json.object([&] { writeBody(writer, body); });
+  });
   writer.real("tolerance", info.problem.tolerance);
   writer.text("target", info.target);
   writer.text("triple", info.triple);

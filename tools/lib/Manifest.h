@@ -47,6 +47,13 @@ struct FunctionInfo {
   std::string sizedSymbol() const { return symbol + "_sized"; }
 };
 
+/// One way in which a kernel computes a call.
+struct BodyInfo {
+  Route route = Route::Exact;
+  std::optional<unsigned> degree;
+  std::optional<double> radiusLimit; ///< none: logits of any size
+};
+
 struct KernelInfo {
   std::string name; ///< prefix of all symbols, a C identifier
   Problem problem;
@@ -55,8 +62,9 @@ struct KernelInfo {
   std::string exactBy = "mlir"; ///< maker of exact attention
   std::optional<unsigned> degree;
   std::optional<double> radiusLimit;
-  /// Whether calls beyond radiusLimit are computed by the exact route.
-  bool fallsBack = false;
+  /// In the order in which a call tries them, the exact route last; empty where
+  /// there is but what `route`, `degree` and `radiusLimit` say.
+  std::vector<BodyInfo> bodies;
   std::string target = "cpu", triple, cpu;
   std::vector<std::string> cpuFeatures; ///< LLVM's names of what the code needs
   int64_t threads = 1;
@@ -73,8 +81,8 @@ struct KernelInfo {
 };
 
 /// The functions that a kernel for `problem` exports, with workspaceBytes 0.
-/// With `fallsBack` radius_found is followed by the report degree_used: the
-/// planned degree, or -1 where the exact route computed a call. With
+/// With `fallsBack` radius_found is followed by the report degree_used: that of
+/// the polynomial, or -1 where the exact route computed a call. With
 /// `certifies` the last one is NAME_certify: inputs and outputs of
 /// NAME_loss_gradient, or of NAME_gradient or else NAME_forward, as inputs, and
 /// a report `bounds` of f64 with one number for each of these outputs. Entry

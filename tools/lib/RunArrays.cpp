@@ -161,11 +161,15 @@ void *RunArrays::find(const std::string &name) const {
   return nullptr;
 }
 
-bool RunArrays::fellBack() const {
-  for (size_t i = 0; i < args.size(); ++i)
-    if (args[i].role == Role::Report && args[i].name == "degree_used")
-      return FloatArray(args[i].type, addresses[i]).get(0) < 0.0;
-  return false;
+std::optional<int64_t> RunArrays::degreeUsed() const {
+  for (size_t i = 0; i < args.size(); ++i) {
+    if (args[i].role != Role::Report || args[i].name != "degree_used")
+      continue;
+    double degree = FloatArray(args[i].type, addresses[i]).get(0);
+    if (!std::isnan(degree)) // A call that was wrong reports nothing.
+      return static_cast<int64_t>(degree);
+  }
+  return std::nullopt;
 }
 
 std::optional<double> RunArrays::radiusFound() const {

@@ -61,8 +61,9 @@ public:
   /// The largest radius that the kernel found; none if it measures none.
   std::optional<double> radiusFound() const;
 
-  /// Whether the kernel says that its exact route computed the call.
-  bool fellBack() const;
+  /// The degree with which the kernel says that it computed, -1 on the exact
+  /// route; none if it has no choice or did not compute.
+  std::optional<int64_t> degreeUsed() const;
 
   /// Writes the outputs as NAME.npy into `folder`, which is made if its parent
   /// exists: all of them, or none and an error. Where the given bias had shape

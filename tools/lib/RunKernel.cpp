@@ -135,9 +135,12 @@ static std::string callAndWrite(const Functions &functions,
                                 RunReport &report) {
   callKernel(functions.call, arrays, options.repeat, report);
   report.radiusFound = arrays.radiusFound();
-  if (arrays.fellBack()) {
-    report.route = "exact";
-    report.degree = std::nullopt;
+  if (std::optional<int64_t> degree = arrays.degreeUsed()) {
+    report.degree = degree;
+    if (*degree < 0) {
+      report.route = "exact";
+      report.degree = std::nullopt;
+    }
   }
   std::string notFinite;
   if (report.status == ROPEGRAD_OK || report.status == ROPEGRAD_NOT_FINITE)
@@ -180,7 +183,7 @@ std::string ropegrad::runKernel(const RunOptions &options,
 
   RunReport result;
   result.route = result.plannedRoute = manifest.route;
-  result.degree = manifest.degree;
+  result.degree = result.plannedDegree = manifest.degree;
   result.radiusLimit = manifest.radiusLimit;
   result.tolerance = manifest.tolerance;
   result.planned = manifest.planned;

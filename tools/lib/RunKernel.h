@@ -29,7 +29,8 @@ struct RunReport {
   std::string route;
   std::optional<int64_t> degree;
   std::optional<double> radiusLimit, radiusFound;
-  std::string plannedRoute;               ///< what the plan chose
+  std::string plannedRoute; ///< what the plan chose
+  std::optional<int64_t> plannedDegree;
   std::optional<double> tolerance;        ///< that the kernel was compiled for
   std::vector<PlannedRoute> planned;      ///< what its plan weighed
   std::optional<double> msBest, msMedian; ///< none if the kernel failed

@@ -70,6 +70,8 @@ static void printText(const RunReport &report, raw_ostream &stream) {
     stream << ", degree " << *report.degree;
   if (report.route != report.plannedRoute)
     stream << ", for the radius exceeds that of " << report.plannedRoute;
+  else if (report.degree != report.plannedDegree)
+    stream << ", enough for the radius; planned " << *report.plannedDegree;
   stream << "\n";
   printPlan(report, stream);
   if (report.radiusFound && report.radiusLimit)
