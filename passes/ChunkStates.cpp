@@ -181,7 +181,14 @@ void StateSums::emitOwnSums(Value totals) {
                                    states.buffer,
                                    states.at(e, unit.batch, unit.head, number));
                 scale(partial, accumulator.sumsSize(), step);
-                addChunk(accumulator, unit, first, count, partial);
+                // No state sees the chunk that the scan ends with.
+                Value isSeen = arith::CmpIOp::create(
+                    e.b, e.loc, arith::CmpIPredicate::slt,
+                    sums.reversed ? e.index(0) : e.add(first, count),
+                    sums.reversed ? first : space.n);
+                e.when(isSeen, [&] {
+                  addChunk(accumulator, unit, first, count, partial);
+                });
               });
     accumulator.finish(sums.weights, partial, e.index(0), totals,
                        e.mul(unit.index, elements));
