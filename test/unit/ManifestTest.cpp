@@ -135,8 +135,7 @@ TEST(KernelFunctions, FallBack) {
   EXPECT_EQ(names(functions[2]),
             "Q K V W bias O radius_found degree_used residual");
   EXPECT_EQ(names(functions[3]), "Q K V dO W bias residual dQ dK dV dW dbias");
-  EXPECT_EQ(names(functions[4]),
-            "Q K V dO W bias O dQ dK dV dW dbias bounds");
+  EXPECT_EQ(names(functions[4]), "Q K V dO W bias O dQ dK dV dW dbias bounds");
 }
 
 TEST(KernelFunctions, TypesOfSixteenBitKernels) {
@@ -183,6 +182,27 @@ TEST(Manifest, SaysEverything) {
   EXPECT_EQ(arg.getString("role"), "in");
   EXPECT_EQ(arg.getString("dtype"), "f32");
   EXPECT_EQ(arg.getArray("shape")->size(), 2u);
+}
+
+TEST(Manifest, Bodies) {
+  KernelInfo info = kernel(lossProblem(), "K");
+  info.bodies = {{Route::Features, 3, 0.25},
+                 {Route::Features, 4, 0.5},
+                 {Route::Exact, std::nullopt, std::nullopt}};
+  llvm::Expected<llvm::json::Value> value =
+      llvm::json::parse(manifestJson(info));
+  ASSERT_TRUE(bool(value));
+  const llvm::json::Array &bodies = *value->getAsObject()->getArray("bodies");
+  ASSERT_EQ(bodies.size(), 3u);
+  EXPECT_EQ(bodies[0].getAsObject()->getInteger("degree"), 3);
+  EXPECT_EQ(bodies[0].getAsObject()->getNumber("radius_limit"), 0.25);
+  EXPECT_EQ(bodies[2].getAsObject()->getString("route"), "exact");
+  EXPECT_EQ(bodies[2].getAsObject()->get("degree")->kind(),
+            llvm::json::Value::Null);
+  std::string header = cHeader(info);
+  EXPECT_NE(header.find("of degree 3 in calls with |Z| <= 0.25"),
+            std::string::npos);
+  EXPECT_NE(header.find("*degree_used is -1"), std::string::npos);
 }
 
 TEST(Manifest, SameKernelSameBytesInReadableNumbers) {
