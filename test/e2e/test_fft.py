@@ -108,6 +108,38 @@ def test_polynomial_similarity(case, tmp_path):
     assert_answers(problem, arrays, got, 3e-5)
 
 
+def row(i, problem, arrays):
+    """Row i of the output under a causal mask, in double."""
+    q, k, v = (arrays[name][0, 0].astype(float) for name in "QKV")
+    z = problem["scale"] * (k[:i + 1] @ q[i])
+    n = problem["n"]
+    b = np.exp(arrays["bias"][n - 1:n + i].astype(float))[::-1]
+    p = b * np.exp(z)
+    return p @ v[:i + 1] / p.sum()
+
+
+def test_every_row_is_as_right_as_the_last(tmp_path):
+    """Under a mask no row meets a transform that is larger than its own sum:
+    each is right to 1e-5 of its own size, though the last values are 10^5
+    times as large as the first."""
+    n = 65536
+    problem, arrays = reference.make_problem(
+        n, 2, entry="attention", mask="causal", position="none", bias=True,
+        radius=.1, tolerance=1e-6, seed=3)
+    # Of one sign, so that the weights' own error is no larger in a row.
+    arrays["V"] = np.abs(arrays["V"]) * (
+        np.linspace(1e-5 ** .5, 1, n) ** 2)[:, None].astype(np.float32)
+    problem["wrt"] = []
+    report, got = solve_with_tools(tmp_path, problem, arrays, "--route", "fft")
+    assert report["route"] == "fft"
+    rows = sorted({0, 1, 2, 127, 128, 129, n // 2, n - 2, n - 1}
+                  | {int(n ** (i / 60)) for i in range(60)})
+    for i in rows:
+        want = row(i, problem, arrays)
+        error = np.abs(got["O"][0, 0, i] - want).max()
+        assert error <= 1e-5 * np.abs(want).max(), (i, error)
+
+
 @pytest.mark.parametrize("position,mask", (("rotary", "none"),
                                            ("general", "causal")))
 def test_threads_change_nothing(position, mask, tmp_path):
