@@ -82,6 +82,43 @@ def test_approximate_certificates(bounds, entry, dist, tmp_path):
     assert np.median(ratios) <= (ABSURD_OF_SUMS if weights else ABSURD), ratios
 
 
+# With more rows than monomials and with fewer, of both kinds of certificate.
+MASKED = (
+    dict(mask="causal"),
+    dict(mask="causal", heads=2, kv_heads=1, position="none", d=6),
+    dict(mask="window", window=37),
+    dict(mask="causal", alibi=(.1, .01), heads=2),
+    dict(alibi=.02, entry="loss-gradient"),
+    dict(mask="window", window=70, alibi=(.05,), dtype="bf16"))
+
+
+@pytest.mark.parametrize("shape", MASKED, ids=name)
+def test_every_answer_of_the_scan_route(shape, tmp_path):
+    check_shape({"n": 300, "d": 2} | shape, "scan", tmp_path)
+
+
+TOEPLITZ = (
+    dict(bias=True, mask="causal"), dict(bias=True, heads=2, n=300, d=2),
+    dict(alibi=.02, n=300, d=2), dict(alibi=.1, mask="causal", n=150),
+    dict(position="general"),
+    dict(position="general", mask="causal", entry="loss-gradient"))
+
+
+@pytest.mark.parametrize("shape", TOEPLITZ, ids=name)
+def test_every_answer_of_the_fft_route(shape, tmp_path):
+    check_shape({"n": 40, "d": 4} | shape, "fft", tmp_path)
+
+
+def check_shape(shape, route, folder):
+    shape = {"entry": "attention", "radius": .5, "tolerance": 1e-2,
+             "seed": 12} | shape
+    problem, arrays = reference.make_problem(shape.pop("n"), shape.pop("d"),
+                                             **shape)
+    if "W" in arrays:
+        arrays["W"] /= 2    # two entries a row and column
+    certify(folder, problem, arrays, "--route", route)
+
+
 @pytest.mark.parametrize("route", ("exact", "features"))
 def test_polynomial_similarity(route, tmp_path):
     problem, arrays = reference.make_problem(
@@ -169,7 +206,7 @@ def test_no_certify(tmp_path):
     kernel = compile_kernel(tmp_path, "--certify")
     report, _ = run_kernel(tmp_path, kernel, "--no-certify")
     assert report["certified"] == {}
-    kernel = compile_kernel(tmp_path)
+    kernel = compile_kernel(tmp_path, "--no-certify")
     report, _ = run_kernel(tmp_path, kernel)
     assert report["certified"] == {}
     text = succeed("ropegrad-run", kernel, "--in", tmp_path / "in", "--out",

@@ -143,7 +143,7 @@ private:
 
   PipelineRequest request(int64_t level) const {
     return {level, options.threadsOrAll(), options.exactBy, options.calibration,
-            options.certify};
+            options.certifies()};
   }
 
   std::string emitMlir() {
@@ -236,7 +236,7 @@ private:
     info.threads = options.threadsOrAll();
     info.functions = kernelFunctions(options.problem, options.name,
                                      plan.approximation.has_value(),
-                                     options.certify, !info.bodies.empty());
+                                     options.certifies(), !info.bodies.empty());
     return info;
   }
 

@@ -43,7 +43,7 @@ struct CompileOptions {
   std::string cpu = "native";     ///< not checked against LLVM's list
   std::optional<int64_t> threads; ///< none: as many as the machine has
   int64_t threadsOrAll() const;
-  bool certify = false; ///< add the function that bounds errors
+  std::optional<bool> certify; ///< add the function that bounds errors
   /// Kernels of route auto choose between polynomials and the exact route.
   bool fallback = true;
   std::string exactBy = "mlir";
@@ -59,6 +59,9 @@ struct CompileOptions {
   bool writesHeader() const {
     return emit == EmitKind::SharedLibrary || emit == EmitKind::Object;
   }
+  /// Kernels have it where nothing else is said; MLIR is easier to read
+  /// without.
+  bool certifies() const { return certify.value_or(emit != EmitKind::Mlir); }
   std::string headerPath() const;   ///< K.h
   std::string manifestPath() const; ///< K.json
 };
