@@ -171,7 +171,8 @@ LogicalResult PairSpectrumOp::verify() {
 }
 
 LogicalResult PairApplyOp::verify() {
-  if (failed(expectCounts(*this, 4, 1)) || failed(expectTied(*this)))
+  size_t outs = std::clamp<size_t>(getOuts().size(), 1, 2);
+  if (failed(expectCounts(*this, 4, outs)) || failed(expectTied(*this)))
     return failure();
   Value x = getIns()[0], y = getIns()[1], factor = getIns()[2];
   if (failed(expectRows(*this, x, y, factor)) ||
@@ -179,8 +180,15 @@ LogicalResult PairApplyOp::verify() {
       failed(expectSpectrum(*this, getIns()[3], queryHeads(*this, x, y))))
     return failure();
   ArrayRef<int64_t> s = shapeOf(x);
-  return expectShape(*this, getOuts()[0], "N",
-                     {s[0], s[1], s[2], shapeOf(factor)[3]});
+  int64_t width = shapeOf(factor)[3];
+  if (failed(expectShape(*this, getOuts()[0], "N", {s[0], s[1], s[2], width})))
+    return failure();
+  if (outs == 1)
+    return success();
+  if (getSupport())
+    return emitOpError("expected J only without support");
+  return expectShape(*this, getOuts()[1], "J",
+                     {s[0], s[1], s[2], width * s[3]});
 }
 
 /// What pair_reverse makes besides dx: N, and R.
@@ -209,7 +217,8 @@ static LogicalResult expectMore(PairReverseOp op) {
 
 LogicalResult PairReverseOp::verify() {
   size_t outs = std::clamp<size_t>(getOuts().size(), 1, 3);
-  if (failed(expectCounts(*this, 5, outs)) || failed(expectTied(*this)))
+  size_t ins = getIns().size() == 6 && outs == 1 ? 6 : 5;
+  if (failed(expectCounts(*this, ins, outs)) || failed(expectTied(*this)))
     return failure();
   Value x = getIns()[0], y = getIns()[1], factor = getIns()[2];
   if (failed(expectRows(*this, x, y, factor)) ||
@@ -222,7 +231,14 @@ LogicalResult PairReverseOp::verify() {
     return failure();
   if (failed(expectShape(*this, getOuts()[0], "dx", s)))
     return failure();
-  return outs > 1 ? expectMore(*this) : success();
+  if (outs > 1)
+    return expectMore(*this);
+  if (ins == 5)
+    return success();
+  if (getSupport())
+    return emitOpError("expected J only without support");
+  return expectShape(*this, getIns()[5], "J",
+                     {s[0], s[1], s[2], shapeOf(factor)[3] * s[3]});
 }
 
 LogicalResult PairCorrelateOp::verify() {

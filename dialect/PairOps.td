@@ -72,10 +72,13 @@ def RopeGrad_PairApplyOp : RopeGrad_PairOp<"pair_apply"> {
     N_i = Σ_p φ_left(p)(x_i) Σ_j T_p(i−j) φ_right(p)(y_j) X_j; with `transposed`
     N_i = Σ_p φ_right(p)(x_i) Σ_j T_p(j−i) φ_left(p)(y_j) X_j, summed over the
     heads of y that share a head of x. What stands next to the diagonal under a
-    mask is left out (see `pair_spectrum`).
+    mask is left out (see `pair_spectrum`). Without `support` a second output may
+    take the derivative, J[i, c·d + a] = ∂N[i, c]/∂x[i, a], of the same
+    transforms, for `pair_reverse`.
 
     (C1) inputs x (B, H, n, d), y (B, H', n, d), X (B, H', n, w) and S
-    (heads, P, m), N (B, H, n, w); H' divides H or, transposed, H divides H'.
+    (heads, P, m), N (B, H, n, w); H' divides H or, transposed, H divides H';
+    (C2) J is (B, H, n, w·d).
 
     ```mlir
     %N = ropegrad.pair_apply ins(%q, %k, %v, %S : tensor<1x2x64x4xf32>, tensor<1x1x64x4xf32>, tensor<1x1x64x5xf32>, tensor<1x1x256xf32>) outs(%e : tensor<1x2x64x5xf32>) {coefficients = array<f64: 1.0, 1.0, 0.5>, scale = 0.25 : f64} -> tensor<1x2x64x5xf32>
@@ -92,13 +95,17 @@ def RopeGrad_PairReverseOp : RopeGrad_PairOp<"pair_reverse"> {
     `apply(hadamard(b ∘ p'(logits), outer(u, X)), y)`, or `apply_position` where
     there is a W.
 
+    With the second output J of `pair_apply` of the same x, y, X and S as a sixth
+    input nothing is transformed: dx[i, a] = Σ_c u[i, c] J[i, c·d + a].
+
     Two more outputs share its transforms: the leading columns of N itself and,
     `transposed` and without `support`, the R of `pair_correlate` for queries y
     and keys x.
 
     (C1) inputs x, y, X, u (B, H, n, w) and S as in `pair_apply`, dx as x;
     (C2) a second output N is (B, H, n, w') with w' ≤ w, a third R
-    (heads of S, 1, 2n−1).
+    (heads of S, 1, 2n−1); (C3) J is (B, H, n, w·d), without `support` and with
+    one output only.
 
     ```mlir
     %dx = ropegrad.pair_reverse ins(%q, %k, %v, %u, %S : tensor<1x2x64x4xf32>, tensor<1x1x64x4xf32>, tensor<1x1x64x5xf32>, tensor<1x2x64x5xf32>, tensor<1x1x256xf32>) outs(%e : tensor<1x2x64x4xf32>) {coefficients = array<f64: 1.0, 1.0, 0.5>, scale = 0.25 : f64} -> tensor<1x2x64x4xf32>

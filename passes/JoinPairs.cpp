@@ -10,6 +10,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Algebra.h"
+#include "passes/ToeplitzBlocks.h"
 
 #include "mlir/Analysis/TopologicalSortUtils.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -68,8 +69,10 @@ public:
 
   /// Whether anything joined; then the op is gone.
   bool run() {
-    if (reverse.getOuts().size() != 1)
+    if (reverse.getOuts().size() != 1 || reverse.getIns().size() != 5)
       return false;
+    if (!reverse.getTransposed())
+      return keepSlopes();
     for (Operation &op : *reverse->getBlock()) {
       if (auto other = dyn_cast<PairApplyOp>(op); other && joins(other))
         apply = other;
@@ -83,11 +86,59 @@ public:
   }
 
 private:
-  bool joins(PairApplyOp other) {
-    return samePolynomial(reverse, other) && other.getIns()[0] == x &&
-           other.getIns()[1] == y && isLeading(other.getIns()[2], factor) &&
+  /// The derivatives of the numerators, from where these are made.
+  bool keepSlopes() {
+    auto type = cast<RankedTensorType>(x.getType());
+    int64_t d = type.getDimSize(3);
+    int64_t width = cast<ShapedType>(factor.getType()).getDimSize(3);
+    if (reverse.getSupport() || !::ropegrad::keepsSlopes(d, width))
+      return false;
+    for (Operation &op : *reverse->getBlock()) {
+      auto other = dyn_cast<PairApplyOp>(op);
+      if (!other || other.getIns()[2] != factor || !sameMatrix(other))
+        continue;
+      if (!other->isBeforeInBlock(reverse))
+        continue;
+      replaceBySlopes(other, withWidth(x, d * width));
+      return true;
+    }
+    return false;
+  }
+
+  void replaceBySlopes(PairApplyOp other, RankedTensorType type) {
+    OpBuilder b(other);
+    Algebra a(b, other.getLoc());
+    SmallVector<Value> outs = {other.getOuts()[0],
+                               a.empty(type.getShape(), type.getElementType())};
+    auto both = PairApplyOp::create(
+        b, other.getLoc(), TypeRange(ValueRange(outs)), other.getIns(), outs,
+        other.getCoefficientsAttr(), other.getScaleAttr(),
+        other.getSupportAttr(), other.getMaskAttr(), other.getWindowAttr(),
+        other.getTransposedAttr());
+    other.getResult(0).replaceAllUsesWith(both.getResult(0));
+    other->erase();
+    b.setInsertionPoint(reverse);
+    SmallVector<Value> ins(reverse.getIns());
+    ins.push_back(both.getResult(1));
+    auto by = PairReverseOp::create(
+        b, reverse.getLoc(), reverse->getResultTypes(), ins, reverse.getOuts(),
+        reverse.getCoefficientsAttr(), reverse.getScaleAttr(),
+        reverse.getSupportAttr(), reverse.getMaskAttr(),
+        reverse.getWindowAttr(), reverse.getTransposedAttr());
+    reverse.getResult(0).replaceAllUsesWith(by.getResult(0));
+    reverse->erase();
+  }
+
+  /// Whether `other` multiplies by the same matrix.
+  bool sameMatrix(PairApplyOp other) {
+    return other.getOuts().size() == 1 && samePolynomial(reverse, other) &&
+           other.getIns()[0] == x && other.getIns()[1] == y &&
            other.getIns()[3] == reverse.getIns()[4] &&
-           other.getTransposed() == reverse.getTransposed() &&
+           other.getTransposed() == reverse.getTransposed();
+  }
+
+  bool joins(PairApplyOp other) {
+    return sameMatrix(other) && isLeading(other.getIns()[2], factor) &&
            !dependsOn(reverse, other);
   }
 

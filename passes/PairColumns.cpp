@@ -298,6 +298,41 @@ void PairColumns::reverse(Slice block, Value first, Value tiles, Slice x,
       arguments);
 }
 
+void PairColumns::derive(Slice block, Value first, Value tiles, Slice x,
+                         Slice sums, Slice slopes, Value from, int64_t reach) {
+  auto body = [&](Emitter &, ValueRange a) {
+    Value before = e.mul(a[10], (d + 2) * e.lanes);
+    for (int64_t part : {0, 1}) {
+      SmallVector<Slot> all = slots(a[2], part);
+      SmallVector<Value> places;
+      for (const Slot &slot : all)
+        places.push_back(e.sub(e.mul(slot.column, d + 2), before));
+      e.loop(e.index(0), a[3], 1, [&](Value tile) {
+        Value xAt = e.add(a[5], e.mul(tile, (d + 2) * e.lanes));
+        Value sumAt = e.add(a[7], e.mul(tile, (lanes.width + 1) * e.lanes));
+        Value slopeAt = e.add(a[9], e.mul(tile, reach * (d + 2) * e.lanes));
+        SmallVector<Value> columns = loadTile(a[0], a[1], tile, part);
+        for (auto [slot, place, y] : llvm::zip(all, places, columns)) {
+          Value weighted = e.mulf(y, e.broadcast(slot.weight, e.lanes));
+          emitReverseProduct(e, slot.factors, weighted, {a[4], xAt},
+                             {a[8], e.add(slopeAt, place)});
+          // Rounded as by scatter: the output of a call without gradient.
+          Value phi = e.mulf(monomial(slot, a[4], xAt),
+                             e.broadcast(slot.weight, e.lanes));
+          Value at = e.add(sumAt, slot.column);
+          e.store(e.fma(phi, y, e.load(a[6], at, e.lanes)), a[6], at);
+        }
+      });
+    }
+  };
+  Type b = e.bufferType(), i = e.b.getIndexType();
+  auto kernel = e.kernel(anchor, name("derive" + Twine(reach)),
+                         {b, i, i, i, b, i, b, i, b, i, i}, body);
+  e.call(kernel,
+         {block.buffer, block.offset, first, tiles, x.buffer, x.offset,
+          sums.buffer, sums.offset, slopes.buffer, slopes.offset, from});
+}
+
 void PairColumns::unpack(Slice blocks, Value tile, Slice columns) {
   auto body = [&](Emitter &, ValueRange a) {
     e.loop(0, lanes.blocks(), 1, [&](Value number) {

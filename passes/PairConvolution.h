@@ -104,6 +104,43 @@ private:
   Value buffer;
 };
 
+/// Panels of the derivatives of sums: each part holds those of the columns that
+/// its lanes meet.
+class PairSlopes {
+public:
+  PairSlopes(Emitter &e, const RowSpace &space, int64_t d, const Lanes &lanes,
+             int64_t parts, int64_t blocksEach);
+  /// The panel of row `row` of a part, and the first column in it.
+  Slice at(Value batch, Value head, Value part, Value row) const {
+    return sums.at(batch, head, part, row);
+  }
+  Value firstColumn(Value part) const;
+  void clear(Value batch, Value head, Value part) {
+    sums.clear(batch, head, part);
+  }
+  /// out[c · d + a] = the sum of all parts; a loop over rows.
+  void finish(Operation *anchor, const Tall &out);
+
+  int64_t reach; ///< columns of a part
+
+private:
+  static int64_t widest(const Lanes &lanes, int64_t parts, int64_t lanesEach);
+  static int64_t first(const Lanes &lanes, int64_t part, int64_t lanesEach);
+  /// The rubbish column included.
+  static int64_t last(const Lanes &lanes, int64_t part, int64_t lanesEach);
+  void addParts(const RowUnit &unit, Value row, int64_t column, Value total);
+
+  Emitter &e;
+  RowSpace space;
+  int64_t d;
+  Lanes lanes;
+  int64_t parts, lanesEach;
+  PairSums sums;
+};
+
+/// A pair_reverse that is given the derivatives of the sums.
+LogicalResult lowerReverseBySlopes(Emitter &e, PairReverseOp op);
+
 /// Spectra of functions of the distance that units of work add to, one for
 /// each query head and part, and their way back. A function may be that of all
 /// heads.

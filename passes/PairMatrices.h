@@ -15,12 +15,13 @@
 
 namespace mlir::ropegrad {
 
-/// Rows of pair_apply, or of pair_reverse with u: then `sums` may take the
-/// products themselves, and `correlation` the gradient of the table.
+/// Rows of pair_apply, with `slopes` for the derivative, or of pair_reverse
+/// with u: then `sums` may take the products themselves, and `correlation` the
+/// gradient of the table.
 struct PairProductOperands {
   Tall x, y, factor, u, out;
   Value spectra;
-  std::optional<Tall> sums;
+  std::optional<Tall> slopes, sums;
   Value correlation;
 };
 

@@ -122,6 +122,8 @@ public:
         emitLevel(level, unit);
     });
     out.finish(op, in.out, isReverse ? 1 : 0);
+    if (slopes)
+      slopes->finish(op, *in.slopes);
     if (sums)
       sums->finish(op, *in.sums, 0);
     if (distances)
@@ -144,6 +146,9 @@ private:
     factor.pack(op, in.factor);
     if (isReverse)
       u.emplace(e, rows.x, width, false).pack(op, in.u);
+    if (in.slopes)
+      slopes.emplace(e, rows.x, polynomial.d, columnsOf(Fourier{}).lanes,
+                     units.parts, units.blocksEach);
     if (in.sums)
       sums.emplace(e, rows.x, width + 1, units.parts);
     if (in.correlation)
@@ -153,6 +158,8 @@ private:
 
   void clear(const Unit &unit) {
     out.clear(unit.batch, unit.head, unit.part);
+    if (slopes)
+      slopes->clear(unit.batch, unit.head, unit.part);
     if (sums)
       sums->clear(unit.batch, unit.head, unit.part);
     if (distances)
@@ -210,6 +217,11 @@ private:
                    level.size);
     }
     Slice to = out.at(unit.batch, unit.head, unit.part, piece.to);
+    if (slopes)
+      return columns.derive(
+          block, lane, piece.toTiles, xs, to,
+          slopes->at(unit.batch, unit.head, unit.part, piece.to),
+          slopes->firstColumn(unit.part), slopes->reach);
     if (!isReverse)
       return columns.scatter(block, lane, piece.toTiles, xs, to);
     std::optional<Slice> also;
@@ -247,6 +259,7 @@ private:
   int64_t blocksOfLanes;
   PairUnits units;
   PairSums out;
+  std::optional<PairSlopes> slopes;
   std::optional<PairSums> sums;
   std::optional<DistanceSums> distances;
 };
@@ -254,9 +267,9 @@ private:
 /// Reads the operands of pair_apply or pair_reverse and emits it.
 template <typename OpTy>
 LogicalResult lowerProduct(Emitter &e, OpTy op, Value u, Value spectra) {
-  // A pair_reverse has up to two outputs more.
+  // A pair_apply has up to one output more, a pair_reverse up to two.
   size_t outs = op.getOuts().size();
-  Value sums = outs > 1 ? op.getOuts()[1] : Value();
+  Value more = outs > 1 ? op.getOuts()[1] : Value();
   Value x = op.getIns()[0], y = op.getIns()[1], factor = op.getIns()[2];
   int64_t n = bufferShape(x)[2];
   PairPolynomial polynomial = polynomialOf(op, bufferShape(x)[3]);
@@ -280,11 +293,11 @@ LogicalResult lowerProduct(Emitter &e, OpTy op, Value u, Value spectra) {
   }
   int64_t width = bufferShape(factor)[3];
   bool isReverse = u != nullptr;
-  if (sums) {
-    FailureOr<Tall> found = tallOf(e, op, sums);
+  if (more) {
+    FailureOr<Tall> found = tallOf(e, op, more);
     if (failed(found))
       return failure();
-    in.sums = *found;
+    (isReverse ? in.sums : in.slopes) = *found;
   }
   if (outs > 2)
     in.correlation = e.flat(op.getOuts()[2]);
@@ -302,6 +315,8 @@ LogicalResult mlir::ropegrad::lowerPairApply(Emitter &e, PairApplyOp op) {
 }
 
 LogicalResult mlir::ropegrad::lowerPairReverse(Emitter &e, PairReverseOp op) {
+  if (op.getIns().size() > 5)
+    return lowerReverseBySlopes(e, op);
   return lowerProduct(e, op, op.getIns()[3], op.getIns()[4]);
 }
 

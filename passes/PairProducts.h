@@ -105,6 +105,11 @@ public:
   /// also what scatter does.
   void reverse(Slice block, Value first, Value tiles, Slice x, Slice u,
                Slice dx, std::optional<Slice> sums);
+  /// sums as scatter does, and slopes += its derivative by x: panels of `reach`
+  /// times d + 2 columns, those of column `from` of the factor first, of each
+  /// of which the first and the last are rubbish.
+  void derive(Slice block, Value first, Value tiles, Slice x, Slice sums,
+              Slice slopes, Value from, int64_t reach);
   /// Between all blocks, which follow one another, and their lanes for one tile
   /// of elements: elements in lanes, real parts, imaginary parts, lane by lane.
   void unpack(Slice blocks, Value tile, Slice columns);

@@ -354,7 +354,18 @@ def JoinPairs : Pass<"ropegrad-join-pairs", "::mlir::ModuleOp"> {
     %dk, %dV, %R = pair_reverse(%k, %q, %U, %V, %S) {transposed}
     ```
 
-    A pair_apply of dN joins as well, where U is dN with a column appended.
+    A pair_apply of dN joins as well, where U is dN with a column appended. Without
+    W and for few columns the output and the gradient with respect to q share
+    theirs, though the latter waits for the denominator: the derivative of each
+    numerator is kept in between.
+
+    ```mlir
+    %N = pair_apply(%q, %k, %V, %S)
+    %dq = pair_reverse(%q, %k, %V, %U, %S)
+      ==>
+    %N, %J = pair_apply(%q, %k, %V, %S)
+    %dq = pair_reverse(%q, %k, %V, %U, %S, %J)
+    ```
   }];
   let dependentDialects = ["::mlir::tensor::TensorDialect"];
 }

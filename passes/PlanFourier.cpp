@@ -71,6 +71,19 @@ Product measure(const Problem &p) {
   return result;
 }
 
+/// Products by transforms, there and back, after ropegrad-join-pairs.
+double countProducts(const Problem &p) {
+  if (!p.needsGradient())
+    return 1;
+  bool general = p.position == Position::General;
+  // The output and dq share one where derivatives are kept, dk and dV always.
+  double products = !general && keepsSlopes(p.d, p.d + 1) ? 2 : 3;
+  // A correlation transforms both sides, or joins dk and transforms one.
+  if (p.wants("W") || p.wants("bias"))
+    products += general ? 1 : 0.5;
+  return products;
+}
+
 } // namespace
 
 double fourierFlops(const Problem &p, unsigned degree) {
@@ -78,10 +91,7 @@ double fourierFlops(const Problem &p, unsigned degree) {
   Product product = measure(p);
   auto n = static_cast<double>(p.n), width = static_cast<double>(p.d + 1);
   double heads = static_cast<double>(p.batch) * static_cast<double>(p.heads);
-  // Forward, dq, and dk and dV; a correlation transforms both sides.
-  double products = p.needsGradient() ? 4 : 1;
-  if (p.wants("W") || p.wants("bias"))
-    products += 1;
+  double products = countProducts(p);
   double g = std::max(1.0, static_cast<double>(degree));
   double each =
       (c.left + c.right) * width * (product.transforms + n * (g + 1)) +

@@ -57,11 +57,12 @@ static SmallVector<Value> rowOperands(Operation *op) {
       })
       .Case([](PairApplyOp apply) {
         SmallVector<Value> rows(apply.getIns().drop_back());
-        rows.push_back(apply.getOuts()[0]);
+        llvm::append_range(rows, apply.getOuts());
         return rows;
       })
       .Case([](PairReverseOp reverse) {
-        SmallVector<Value> rows(reverse.getIns().drop_back());
+        SmallVector<Value> rows(reverse.getIns().take_front(4));
+        llvm::append_range(rows, reverse.getIns().drop_front(5));
         llvm::append_range(rows, reverse.getOuts().take_front(2));
         return rows;
       })

@@ -45,6 +45,13 @@ private:
   int64_t size = 0;
 };
 
+/// Derivatives of sums of w columns by d variables are kept (see pair_apply)
+/// where they are at most some hundred numbers a row: then to read them back
+/// takes less than the transforms of a second product.
+inline bool keepsSlopes(int64_t d, int64_t columns) {
+  return d * columns <= 320;
+}
+
 /// Rows of a block and frequencies of a transform come in whole multiples of
 /// this, as many as a vector may have lanes.
 constexpr int64_t kTileRows = 16;

@@ -80,6 +80,30 @@ func.func @reverse_sums(%q: tensor<1x2x64x4xf32>, %v: tensor<1x2x64x5xf32>, %n: 
 
 // -----
 
+func.func @apply_slopes(%q: tensor<1x2x64x4xf32>, %v: tensor<1x2x64x5xf32>, %s: tensor<1x1x256xf32>) {
+  // expected-error @+1 {{expected J to be (1, 2, 64, 20), but got 'tensor<1x2x64x4xf32>'}}
+  %0:2 = ropegrad.pair_apply ins(%q, %q, %v, %s : tensor<1x2x64x4xf32>, tensor<1x2x64x4xf32>, tensor<1x2x64x5xf32>, tensor<1x1x256xf32>) outs(%v, %q : tensor<1x2x64x5xf32>, tensor<1x2x64x4xf32>) {coefficients = array<f64: 1.0>, scale = 0.25 : f64} -> tensor<1x2x64x5xf32>, tensor<1x2x64x4xf32>
+  return
+}
+
+// -----
+
+func.func @apply_slopes_position(%q: tensor<1x2x64x4xf32>, %v: tensor<1x2x64x5xf32>, %j: tensor<1x2x64x20xf32>, %s: tensor<1x3x256xf32>) {
+  // expected-error @+1 {{expected J only without support}}
+  %0:2 = ropegrad.pair_apply ins(%q, %q, %v, %s : tensor<1x2x64x4xf32>, tensor<1x2x64x4xf32>, tensor<1x2x64x5xf32>, tensor<1x3x256xf32>) outs(%v, %j : tensor<1x2x64x5xf32>, tensor<1x2x64x20xf32>) {coefficients = array<f64: 1.0, 1.0>, scale = 0.25 : f64, support = array<i64: 0, 0, 1, 1>} -> tensor<1x2x64x5xf32>, tensor<1x2x64x20xf32>
+  return
+}
+
+// -----
+
+func.func @reverse_slopes(%q: tensor<1x2x64x4xf32>, %v: tensor<1x2x64x5xf32>, %s: tensor<1x1x256xf32>) {
+  // expected-error @+1 {{expected J to be (1, 2, 64, 20), but got 'tensor<1x2x64x5xf32>'}}
+  %0 = ropegrad.pair_reverse ins(%q, %q, %v, %v, %s, %v : tensor<1x2x64x4xf32>, tensor<1x2x64x4xf32>, tensor<1x2x64x5xf32>, tensor<1x2x64x5xf32>, tensor<1x1x256xf32>, tensor<1x2x64x5xf32>) outs(%q : tensor<1x2x64x4xf32>) {coefficients = array<f64: 1.0>, scale = 0.25 : f64} -> tensor<1x2x64x4xf32>
+  return
+}
+
+// -----
+
 func.func @reverse_table(%q: tensor<1x2x64x4xf32>, %v: tensor<1x2x64x5xf32>, %r: tensor<1x1x127xf32>, %s: tensor<1x1x256xf32>) {
   // expected-error @+1 {{expected R only of transposed products without support}}
   %0:3 = ropegrad.pair_reverse ins(%q, %q, %v, %v, %s : tensor<1x2x64x4xf32>, tensor<1x2x64x4xf32>, tensor<1x2x64x5xf32>, tensor<1x2x64x5xf32>, tensor<1x1x256xf32>) outs(%q, %v, %r : tensor<1x2x64x4xf32>, tensor<1x2x64x5xf32>, tensor<1x1x127xf32>) {coefficients = array<f64: 1.0>, scale = 0.25 : f64} -> tensor<1x2x64x4xf32>, tensor<1x2x64x5xf32>, tensor<1x1x127xf32>

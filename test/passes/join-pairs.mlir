@@ -79,3 +79,45 @@ func.func @position(%q: !k, %k: !k, %U: !v, %v: !v, %S: !S) -> (!k, !v, !R) {
   %R = ropegrad.pair_correlate ins(%q, %k, %U, %v : !k, !k, !v, !v) outs(%e1 : !R) {coefficients = array<f64: 1.0, 1.0, 1.0>, scale = 0.5 : f64, support = array<i64: 0, 0, 1, 1>} -> !R
   return %dk, %dV, %R : !k, !v, !R
 }
+
+// -----
+
+!q = tensor<1x2x64x2xf32>
+!k = tensor<1x1x64x2xf32>
+!u = tensor<1x2x64x3xf32>
+!v = tensor<1x1x64x3xf32>
+!S = tensor<1x1x256xf32>
+
+// The gradient with respect to q waits for a row sum of N: it reads what its
+// derivative was when N was made.
+// CHECK-LABEL: func.func @slopes(
+// CHECK-SAME: %[[Q:.*]]: tensor<1x2x64x2xf32>, %[[K:.*]]: tensor<1x1x64x2xf32>, %[[V:.*]]: tensor<1x1x64x3xf32>, %[[S:.*]]: tensor<1x1x256xf32>
+// CHECK: %[[N:.*]]:2 = ropegrad.pair_apply ins(%[[Q]], %[[K]], %[[V]], %[[S]] : {{.*}} -> tensor<1x2x64x3xf32>, tensor<1x2x64x6xf32>
+// CHECK: %[[U:.*]] = arith.negf %[[N]]#0
+// CHECK: ropegrad.pair_reverse ins(%[[Q]], %[[K]], %[[V]], %[[U]], %[[S]], %[[N]]#1 :
+func.func @slopes(%q: !q, %k: !k, %v: !v, %S: !S) -> !q {
+  %e0 = tensor.empty() : !q
+  %e1 = tensor.empty() : !u
+  %N = ropegrad.pair_apply ins(%q, %k, %v, %S : !q, !k, !v, !S) outs(%e1 : !u) {coefficients = array<f64: 1.0, 1.0>, scale = 0.5 : f64} -> !u
+  %U = arith.negf %N : !u
+  %dq = ropegrad.pair_reverse ins(%q, %k, %v, %U, %S : !q, !k, !v, !u, !S) outs(%e0 : !q) {coefficients = array<f64: 1.0, 1.0>, scale = 0.5 : f64} -> !q
+  return %dq : !q
+}
+
+// -----
+
+!q = tensor<1x1x64x18xf32>
+!v = tensor<1x1x64x19xf32>
+!S = tensor<1x1x256xf32>
+
+// 342 derivatives a row are too many.
+// CHECK-LABEL: func.func @many(
+// CHECK: ropegrad.pair_apply {{.*}} -> tensor<1x1x64x19xf32>{{$}}
+// CHECK: ropegrad.pair_reverse ins(%{{[^,]*}}, %{{[^,]*}}, %{{[^,]*}}, %{{[^,]*}}, %{{[^,]*}} :
+func.func @many(%q: !q, %k: !q, %v: !v, %S: !S) -> !q {
+  %e0 = tensor.empty() : !q
+  %e1 = tensor.empty() : !v
+  %N = ropegrad.pair_apply ins(%q, %k, %v, %S : !q, !q, !v, !S) outs(%e1 : !v) {coefficients = array<f64: 1.0, 1.0>, scale = 0.5 : f64} -> !v
+  %dq = ropegrad.pair_reverse ins(%q, %k, %v, %N, %S : !q, !q, !v, !v, !S) outs(%e0 : !q) {coefficients = array<f64: 1.0, 1.0>, scale = 0.5 : f64} -> !q
+  return %dq : !q
+}

@@ -52,6 +52,28 @@ func.func @correlate(%q: memref<1x2x64x2xf32>, %k: memref<1x1x64x2xf32>, %u: mem
   return
 }
 
+// The derivatives of both sums, then rows of them times rows of u.
+// CHECK-LABEL: func.func @slopes
+// CHECK: call @ropegrad_fourier_convolve
+// CHECK: call @ropegrad_pair_derive
+// CHECK: call @ropegrad_unpack_6_16
+// CHECK-NOT: call @ropegrad_fourier
+// CHECK: vector.fma
+func.func @slopes(%q: memref<1x1x64x2xf32>, %v: memref<1x1x64x3xf32>, %u: memref<1x1x64x3xf32>, %S: memref<1x1x256xf32>, %N: memref<1x1x64x3xf32>, %J: memref<1x1x64x6xf32>, %dq: memref<1x1x64x2xf32>) {
+  ropegrad.pair_apply ins(%q, %q, %v, %S : memref<1x1x64x2xf32>, memref<1x1x64x2xf32>, memref<1x1x64x3xf32>, memref<1x1x256xf32>) outs(%N, %J : memref<1x1x64x3xf32>, memref<1x1x64x6xf32>) {coefficients = array<f64: 1.0, 1.0, 0.5>, scale = 0.5 : f64}
+  ropegrad.pair_reverse ins(%q, %q, %v, %u, %S, %J : memref<1x1x64x2xf32>, memref<1x1x64x2xf32>, memref<1x1x64x3xf32>, memref<1x1x64x3xf32>, memref<1x1x256xf32>, memref<1x1x64x6xf32>) outs(%dq : memref<1x1x64x2xf32>) {coefficients = array<f64: 1.0, 1.0, 0.5>, scale = 0.5 : f64}
+  return
+}
+
+// One transform forth for the gradients with respect to keys, values and bias.
+// CHECK-LABEL: func.func @joined
+// CHECK: call @ropegrad_fourier_correlate_convolve
+// CHECK: call @ropegrad_pair_reverse_scatter
+func.func @joined(%q: memref<1x1x64x2xf32>, %v: memref<1x1x64x3xf32>, %u: memref<1x1x64x3xf32>, %S: memref<1x1x256xf32>, %dV: memref<1x1x64x2xf32>, %R: memref<1x1x127xf32>, %dk: memref<1x1x64x2xf32>) {
+  ropegrad.pair_reverse ins(%q, %q, %u, %v, %S : memref<1x1x64x2xf32>, memref<1x1x64x2xf32>, memref<1x1x64x3xf32>, memref<1x1x64x3xf32>, memref<1x1x256xf32>) outs(%dk, %dV, %R : memref<1x1x64x2xf32>, memref<1x1x64x2xf32>, memref<1x1x127xf32>) {coefficients = array<f64: 1.0, 1.0, 0.5>, scale = 0.5 : f64, transposed}
+  return
+}
+
 // CHECK-LABEL: func.func @bias_gradient
 // CHECK-NOT: ropegrad.pair_bias_gradient
 // CHECK: scf.parallel
