@@ -3,8 +3,9 @@
 
 Usage: check_roundtrip.py ROPEGRAD_COMPILE ROPEGRAD_OPT [FLAGS OF ROPEGRAD_COMPILE]
 
-The text of `--emit mlir` at levels 1 to 4, and the IR after every pass of
-ropegrad-pipeline on level 1, are parsed and printed again and must not change.
+The text of `--emit mlir` at levels 1 to 4, and the IR after every pass of our
+own of ropegrad-pipeline on level 1 and after the conversion to LLVM, are parsed
+and printed again and must not change.
 """
 
 import re
@@ -32,10 +33,14 @@ def emitted(compile_tool, flags):
 
 
 def passes(opt, problem):
-    """(name, text) after every pass of the pipeline."""
+    """(name, text) after every pass on modules; what tidies one function after
+    the other would print a module for each."""
+    own = set(re.findall(r"^ +--(ropegrad-[a-z-]+)", run([opt, "--help"]).stdout,
+                         re.M)) - {"ropegrad-pipeline"}
+    names = ",".join(sorted(own | {"convert-to-llvm"}))
     dumps = run([opt, "-", "--ropegrad-pipeline", "--mlir-disable-threading",
-                 "--mlir-print-ir-module-scope", "--mlir-print-ir-after-all"],
-                problem).stderr
+                 "--mlir-print-ir-module-scope",
+                 f"--mlir-print-ir-after={names}"], problem).stderr
     parts = DUMP.split(dumps)
     return list(zip(parts[1::2], parts[2::2]))
 
