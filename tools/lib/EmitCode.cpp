@@ -85,10 +85,10 @@ void shareConstants(Module &module, TargetMachine &machine) {
   });
 }
 
-void optimize(Module &module, TargetMachine &machine) {
+void optimize(Module &module, TargetMachine &machine,
+              const OptimizationLevel &level) {
   runPasses(module, machine, [&](PassBuilder &builder) {
-    ModulePassManager passes =
-        builder.buildPerModuleDefaultPipeline(OptimizationLevel::O3);
+    ModulePassManager passes = builder.buildPerModuleDefaultPipeline(level);
     addSanitizer(module, passes);
     return passes;
   });
@@ -134,7 +134,12 @@ std::string compilePart(const ModuleParts &parts, unsigned index,
   if (!machine)
     return "expected LLVM to make a target machine for " +
            model.getTargetCPU().str();
-  optimize(*part, *machine);
+  // What is called once a run, if at all, has to compile fast.
+  bool isSmall = parts.isSmall(index);
+  if (isSmall)
+    machine->setOptLevel(CodeGenOptLevel::Less);
+  optimize(*part, *machine,
+           isSmall ? OptimizationLevel::O1 : OptimizationLevel::O3);
   if (isObject)
     return emit(*part, *machine, CodeKind::Object, code);
   raw_string_ostream stream(code);

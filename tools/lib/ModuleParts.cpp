@@ -62,9 +62,29 @@ bool isDivisible(const Module &module) {
          });
 }
 
+/// What only functions call that are to be optimised for size is like them.
+void spreadSize(Module &module) {
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (Function &function : module) {
+      if (function.isDeclaration() || function.hasOptSize() ||
+          !function.hasLocalLinkage())
+        continue;
+      SmallPtrSet<const Function *, 8> users = findUsers(function);
+      if (users.empty() || !all_of(users, [](const Function *user) {
+            return user->hasOptSize();
+          }))
+        continue;
+      function.addFnAttr(Attribute::OptimizeForSize);
+      changed = true;
+    }
+  }
+}
+
 struct Group {
   SmallVector<Function *> functions;
   unsigned size = 0, order = 0;
+  bool isSmall() const { return functions.front()->hasOptSize(); }
 };
 
 /// Groups in the order of their first functions.
@@ -75,7 +95,8 @@ std::vector<Group> groupByCaller(Module &module) {
       continue;
     classes.insert(&function);
     if (Function *caller = singleCaller(function);
-        caller && !function.hasFnAttribute(Attribute::NoInline))
+        caller && !function.hasFnAttribute(Attribute::NoInline) &&
+        caller->hasOptSize() == function.hasOptSize())
       classes.unionSets(caller, &function);
   }
   MapVector<Function *, Group> groups;
@@ -127,6 +148,31 @@ void reduceVariables(Module &part,
   }
 }
 
+/// Deals groups to parts of about equal size, from part `first` on, and returns
+/// how many these are.
+unsigned deal(std::vector<Group> groups, unsigned first, unsigned most,
+              DenseMap<const Function *, unsigned> &partOf) {
+  if (groups.empty())
+    return 0;
+  unsigned total = 0;
+  for (const Group &group : groups)
+    total += group.size;
+  std::vector<unsigned> sizes(std::clamp(total / kPartSize, 1U, most));
+  // The largest first, each to the part that has least.
+  sort(groups, [](const Group &left, const Group &right) {
+    return std::make_pair(right.size, left.order) <
+           std::make_pair(left.size, right.order);
+  });
+  for (const Group &group : groups) {
+    unsigned least =
+        std::min_element(sizes.begin(), sizes.end()) - sizes.begin();
+    sizes[least] += group.size;
+    for (Function *function : group.functions)
+      partOf[function] = first + least;
+  }
+  return sizes.size();
+}
+
 std::string unreadable(Error error) {
   return "expected bitcode that LLVM reads, but it says: " +
          toString(std::move(error));
@@ -136,27 +182,16 @@ std::string unreadable(Error error) {
 
 ModuleParts ModuleParts::divide(Module &module) {
   ModuleParts parts;
-  std::vector<Group> groups = groupByCaller(module);
-  unsigned total = 0;
-  for (const Group &group : groups)
-    total += group.size;
-  if (isDivisible(module))
-    parts.count = std::clamp(total / kPartSize, 1U, kMostParts);
-
-  // The largest first, each to the part that has least.
-  sort(groups, [](const Group &left, const Group &right) {
-    return std::make_pair(right.size, left.order) <
-           std::make_pair(left.size, right.order);
-  });
-  std::vector<unsigned> sizes(parts.count);
+  bool isOne = !isDivisible(module);
+  if (!isOne)
+    spreadSize(module);
+  std::vector<Group> fast, small;
+  for (Group &group : groupByCaller(module))
+    (group.isSmall() && !isOne ? small : fast).push_back(std::move(group));
   DenseMap<const Function *, unsigned> partOf;
-  for (const Group &group : groups) {
-    unsigned least =
-        std::min_element(sizes.begin(), sizes.end()) - sizes.begin();
-    sizes[least] += group.size;
-    for (Function *function : group.functions)
-      partOf[function] = least;
-  }
+  unsigned most = isOne ? 1 : kMostParts;
+  parts.fast = deal(std::move(fast), 0, most, partOf);
+  parts.small = deal(std::move(small), parts.fast, most, partOf);
 
   for (GlobalObject &object : module.global_objects()) {
     if (object.isDeclaration())
@@ -169,7 +204,7 @@ ModuleParts ModuleParts::divide(Module &module) {
     if (function) {
       home = partOf.lookup(function);
     } else if (!users.empty()) {
-      home = parts.count;
+      home = parts.size();
       for (const Function *user : users)
         home = std::min(home, partOf.lookup(user));
     }

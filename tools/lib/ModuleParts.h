@@ -24,10 +24,15 @@ namespace ropegrad {
 class ModuleParts {
 public:
   /// Divides `module`, which is of no use afterwards. What one part needs of
-  /// another becomes visible between objects (hidden), no further.
+  /// another becomes visible between objects (hidden), no further. Functions
+  /// to be optimised for size, and all that only they call, have parts of their
+  /// own.
   static ModuleParts divide(llvm::Module &module);
 
-  unsigned size() const { return count; }
+  unsigned size() const { return fast + small; }
+
+  /// Whether part `index` is to be optimised for size.
+  bool isSmall(unsigned index) const { return index >= fast; }
 
   /// Part `index` alone: its functions, declarations of what it calls, and, to
   /// be folded, the values of constants that are elsewhere. Threads may do so
@@ -39,7 +44,7 @@ public:
 private:
   std::string bitcode;
   llvm::StringMap<unsigned> homes; ///< part that defines a function or variable
-  unsigned count = 1;
+  unsigned fast = 0, small = 0;
 };
 
 } // namespace ropegrad
