@@ -26,7 +26,8 @@ FEATURES_LENGTH = 2048
 LARGE = (8, (4, 5, 6, 7, 8))
 GENERAL = (16, 1024)
 SMALL = (2, 16)
-ROUNDS, SECONDS = 5, 0.15
+# Slow phases of a shared machine last for seconds: many short turns.
+ROUNDS, SECONDS = 15, 0.06
 
 
 def compiled(folder, name, n, d, options):
