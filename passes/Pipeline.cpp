@@ -136,7 +136,8 @@ void registerPipeline() {
       "ropegrad-pipeline",
       "from problems to the LLVM dialect: plan, widen-storage, differentiate, "
       "approximate-exp, classify-toeplitz, fuse-kronecker, join-pairs, "
-      "outline-tiles, split-gradient, bufferize, runtime-sizes, lower-rows, lower-tiles, "
+      "outline-tiles, split-gradient, bufferize, runtime-sizes, lower-rows, "
+      "lower-tiles, "
       "lower-features, "
       "lower-toeplitz, lower-pairs, fuse-parallel, parallelize, "
       "pack-workspace, outline-units, fetch-units, conversions to LLVM",
