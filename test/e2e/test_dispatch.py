@@ -16,8 +16,8 @@ N, D = 250, 4
 ATTENTION = dict(entry="attention", batch=2, heads=4, kv_heads=2, seed=5,
                  radius=.4, tolerance=1e-2)
 LOSS = dict(channels=3, seed=6, radius=.4, tolerance=1e-2)
-# Flags of reference.make_problem, the route that auto chooses, and the degrees
-# that the kernel has.
+# Flags of reference.make_problem, the route that auto chooses, and the last of
+# the degrees that the kernel has: whether a lower one pays is the plan's to say.
 PROBLEMS = {
     "attention": (ATTENTION | dict(n=300, d=6, tolerance=1e-3), "features",
                   [3, 4, None]),
@@ -44,6 +44,9 @@ class Made:
         self.path = compile_kernel(folder, "--threads", 2)
         with open(folder / "K.json") as file:
             self.manifest = json.load(file)
+        last = self.degrees
+        self.degrees = [body["degree"] for body in self.manifest["bodies"]]
+        assert self.degrees[-len(last):] == last and len(self.degrees) <= 3
 
     def times(self, factor):
         big = reference.rounded(factor * self.arrays[self.big],
@@ -71,8 +74,7 @@ def test_right_at_any_radius(made, factor):
     assert planned == made.route
     ran = planned if factor <= 1 else "exact"
     assert (report["status"], report["route"]) == ("ok", ran)
-    degrees = [body["degree"] for body in made.manifest["bodies"]]
-    assert degrees == made.degrees
+    degrees = made.degrees
     assert report["degree"] == degrees[0 if factor < 1 else
                                        -2 if factor == 1 else -1]
     assert ((report["radius_found"] > report["radius_limit"])

@@ -32,6 +32,8 @@
 #include "llvm/Support/SourceMgr.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <sys/resource.h>
+
 using namespace llvm;
 
 namespace ropegrad {
@@ -55,10 +57,20 @@ std::string finishStandardOutput() {
   return "expected to write to standard output, but cannot";
 }
 
+/// No threads where memory is limited: their stacks count, and what a library
+/// does that gets none is not always said.
+mlir::MLIRContext::Threading threading() {
+  rlimit memory{};
+  bool isLimited =
+      getrlimit(RLIMIT_AS, &memory) == 0 && memory.rlim_cur != RLIM_INFINITY;
+  return isLimited ? mlir::MLIRContext::Threading::DISABLED
+                   : mlir::MLIRContext::Threading::ENABLED;
+}
+
 class Compiler {
 public:
   explicit Compiler(CompileOptions &options)
-      : options(options), context(registry()) {}
+      : options(options), context(registry(), threading()) {}
 
   std::string run() {
     if (std::string error = readProblem(); !error.empty())

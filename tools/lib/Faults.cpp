@@ -10,6 +10,7 @@
 
 #include "tools/lib/Faults.h"
 
+#include "llvm/ADT/StringRef.h"
 #include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/Signals.h"
 
@@ -56,6 +57,8 @@ thread_local bool endsHere = false;
 }
 
 void endForLLVM(void *, const char *reason, bool) {
+  if (llvm::StringRef(reason).starts_with("pthread_create"))
+    endWithoutResources();
   end("expected LLVM to go on, but it says: ", reason);
 }
 
