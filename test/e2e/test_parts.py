@@ -46,3 +46,16 @@ def test_text_is_one_module(tmp_path):
     # Nothing is called that is only declared, but what the system has.
     missing = set(re.findall(r"^declare .*?@(ropegrad_[\w.]+)\(", text, re.M))
     assert not missing
+
+
+def test_a_name_changes_no_code(tmp_path):
+    """Certificates are compiled for size; a kernel of that name is none."""
+    texts = []
+    for name in ("K", "certify"):
+        path = tmp_path / f"{name}.ll"
+        succeed("ropegrad-compile", "--n", 64, "--d", 4, "--name", name, "-o",
+                path)
+        texts.append(path.read_text())
+    assert "fmuladd" in texts[0]
+    assert ["optsize" in text for text in texts] == [False, False]
+    assert texts[0].count("fmuladd") == texts[1].count("fmuladd")
