@@ -135,8 +135,9 @@ def RopeGrad_RequirePositiveOp : RopeGrad_MapOp<"require_positive"> {
   let summary = "go on only if every row sum is positive";
   let description = [{
     Under a polynomial similarity the weights P_ij / D_i mean something only
-    where D_i > 0. If every element is positive (nan is not) the values pass
-    through; otherwise the function returns status 5 at once.
+    where D_i > 0. If no element is zero or less the values pass through;
+    otherwise the function returns status 5 at once. A nan passes: it comes from
+    inputs or logits that are not finite, which outputs are tested for.
 
     (C1) no inputs, one output of shape (B, H, n).
 

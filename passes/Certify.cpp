@@ -116,6 +116,7 @@ public:
 
   void run() {
     begin();
+    computeOperands();
     computeOutputs();
     computeValues();
     rounding = roundingErrors(a, certified, values);
@@ -204,7 +205,8 @@ private:
     return a.asTall(a.matmul(wide[left], wide[right]));
   }
 
-  void computeValues() {
+  /// Q, K and V, and the guard: before anything that depends on the interval.
+  void computeOperands() {
     if (certified.isLoss()) {
       values.q = product("A1", "X1");
       values.k = product("A2", "X2");
@@ -221,6 +223,9 @@ private:
     values.bias = arguments.lookup("bias");
     if (certified.polynomial)
       guard();
+  }
+
+  void computeValues() {
     values.output = attention({});
     if (kernel.gradient)
       values.upstream = certified.isLoss()

@@ -241,7 +241,8 @@ static LogicalResult expectStatus(Operation *op) {
   return success();
 }
 
-/// Whether all of the elements are positive: an ordered comparison, nan is not.
+/// Whether none of the elements is zero or less: what is nan comes from inputs
+/// or logits that are not finite, and shows in the outputs (FiniteRows.cpp).
 static Value allPositive(Emitter &e, Value buffer, Value at, Value stride,
                          Value count) {
   Value yes = arith::ConstantOp::create(e.b, e.loc, e.b.getBoolAttr(true));
@@ -250,7 +251,7 @@ static Value allPositive(Emitter &e, Value buffer, Value at, Value stride,
             [&](Value i, ValueRange state) -> SmallVector<Value> {
               Value x = e.load(buffer, e.add(at, e.mul(i, stride)));
               Value positive = arith::CmpFOp::create(
-                  e.b, e.loc, arith::CmpFPredicate::OGT, x, e.scalar(0.0));
+                  e.b, e.loc, arith::CmpFPredicate::UGT, x, e.scalar(0.0));
               return {arith::AndIOp::create(e.b, e.loc, state[0], positive)};
             })
       .front();

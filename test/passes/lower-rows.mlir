@@ -79,7 +79,7 @@ func.func @guards(%r: memref<f32>, %s: memref<f32>, %q: memref<1x2x64x4xf32>, %k
 
 // CHECK-LABEL: func.func @sums
 // CHECK: scf.parallel
-// CHECK: arith.cmpf ogt
+// CHECK: arith.cmpf ugt
 // CHECK: scf.for
 // CHECK: cf.cond_br
 // CHECK: arith.constant 5 : i32
