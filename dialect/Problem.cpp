@@ -11,6 +11,7 @@
 #include "dialect/Problem.h"
 
 #include <algorithm>
+#include <numeric>
 #include <tuple>
 
 namespace ropegrad {
@@ -94,8 +95,8 @@ bool Problem::operator==(const Problem &other) const {
     return std::tie(p.entry, p.n, p.d, p.channels, p.batch, p.heads, p.kvHeads,
                     p.scale, p.position, p.layout, p.base, p.support, p.mask,
                     p.window, p.alibi, p.learnedBias, p.biasPerHead,
-                    p.similarity, p.dtype, p.wrt, p.bound, p.radius,
-                    p.tolerance, p.route, p.degree, p.fit, p.sigma);
+                    p.similarity, p.dtype, p.wrt, p.bound, p.bounds,
+                    p.radius, p.tolerance, p.route, p.degree, p.fit, p.sigma);
   };
   return fields(*this) == fields(other);
 }
@@ -119,12 +120,16 @@ int64_t Problem::supportSize() const {
 std::optional<double> Problem::impliedRadius() const {
   if (radius)
     return radius;
+  std::optional<double> sum;
+  if (!bounds.empty())
+    sum = scale * std::accumulate(bounds.begin(), bounds.end(), 0.0);
   if (!bound)
-    return std::nullopt;
+    return sum;
   // Rotations keep the norm, so a logit is at most scale * (sqrt(d) B)^2; a
   // general W sums s products of size B^2, given |W| <= 1.
   int64_t terms = position == Position::General ? supportSize() : d;
-  return scale * static_cast<double>(terms) * *bound * *bound;
+  double product = scale * static_cast<double>(terms) * *bound * *bound;
+  return sum ? std::min(*sum, product) : product;
 }
 
 std::vector<SupportEntry> defaultSupport(Position position, Layout layout,

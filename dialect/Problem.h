@@ -69,6 +69,11 @@ struct Problem {
   std::vector<std::string> wrt;
 
   std::optional<double> bound;     ///< entry bound B of Q and K
+  /// Empty, or for each coordinate a bound of |Q_ia K_ja|: for all rows i and j,
+  /// max |Q_ia| max |K_ja| <= bounds[a]. Under rotary position, which mixes the
+  /// coordinates of a pair, max ||Q_i,ab|| max ||K_j,ab|| <= bounds[a] +
+  /// bounds[b], before the rotation or after it.
+  std::vector<double> bounds;
   std::optional<double> radius;    ///< logit radius R; wins over bound
   std::optional<double> tolerance; ///< relative error of weights, 0 < eps < 1
 
@@ -85,7 +90,8 @@ struct Problem {
   /// Size of the support: s. Rotary 2d, none d, general support.size().
   int64_t supportSize() const;
   /// The logit radius that bound or radius imply, before widening:
-  /// radius, else scale*d*B^2 (rotary, none), scale*s*B^2 (general).
+  /// radius, else scale*d*B^2 (rotary, none), scale*s*B^2 (general) or
+  /// scale*sum(bounds), the smaller of those that are given.
   std::optional<double> impliedRadius() const;
 };
 

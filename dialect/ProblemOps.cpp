@@ -74,6 +74,8 @@ template <typename OpTy> void readAttributes(OpTy op, ::ropegrad::Problem &p) {
   }
   p.scale = op.getScale().convertToDouble();
   p.bound = valueOf(op.getBound());
+  if (auto bounds = op.getBounds())
+    p.bounds.assign(bounds->begin(), bounds->end());
   p.radius = valueOf(op.getRadius());
   p.tolerance = valueOf(op.getTolerance());
   p.sigma = valueOf(op.getSigma());
@@ -176,6 +178,9 @@ struct Checker {
     if (similarity && similarity.empty())
       return op->emitOpError("expected at least one similarity coefficient, "
                              "but got none");
+    auto bounds = op->getAttrOfType<DenseF64ArrayAttr>("bounds");
+    if (bounds && bounds.empty())
+      return op->emitOpError("expected at least one of bounds, but got none");
     auto degree = op->getAttrOfType<IntegerAttr>("degree");
     int64_t most = std::numeric_limits<int32_t>::max();
     if (degree && (degree.getInt() < 0 || degree.getInt() > most))

@@ -24,6 +24,7 @@ class RopeGrad_ProblemOp<string opMnemonic>
     OptionalAttr<DenseF64ArrayAttr>:$similarity,
     F64Attr:$scale,
     OptionalAttr<F64Attr>:$bound,
+    OptionalAttr<DenseF64ArrayAttr>:$bounds,
     OptionalAttr<F64Attr>:$radius,
     OptionalAttr<F64Attr>:$tolerance,
     OptionalAttr<RopeGrad_RouteAttr>:$route,
@@ -46,6 +47,7 @@ class RopeGrad_ProblemOp<string opMnemonic>
     | `similarity` | coefficients p0, p1, ... of a polynomial in place of exp | exp |
     | `scale` | of the logits Z = scale · Q W Kᵀ | required |
     | `bound`, `radius` | entry bound B of Q and K, or the logit radius R itself (wins) | unbounded |
+    | `bounds` | of max_i abs(Q_ia) · max_j abs(K_ja) for each coordinate a, the same for norms of the rotary pair (a, b) with bounds[a] + bounds[b]; R is at most scale · their sum | none |
     | `tolerance` | relative error ε of every attention weight and its derivative | exact |
     | `route`, `degree`, `fit`, `sigma` | forced by the user; honoured by `ropegrad-plan` | chosen |
     | `plan` | written by `ropegrad-plan` | absent |
@@ -56,7 +58,7 @@ class RopeGrad_ProblemOp<string opMnemonic>
     Constraints: (C1) d is even under rotary position; (C2) W is given exactly
     under general position, with shape (2n−1, s); (C3) window is given exactly
     under mask window and is ≥ 1; (C4) bound, radius, tolerance and scale are
-    finite and positive, tolerance < 1; (C5) shapes are static and agree;
+    finite and positive, so are bounds, tolerance < 1; (C5) shapes are static and agree;
     (C6) heads is a multiple of kv_heads; (C7) a support has pairs within d×d.
     Not supported, and said so by the verifier: dynamic shapes, a learned bias
     beside a polynomial similarity, another length or width for K and V.

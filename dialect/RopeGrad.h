@@ -11,6 +11,7 @@
 #ifndef ROPEGRAD_DIALECT_ROPEGRAD_H
 #define ROPEGRAD_DIALECT_ROPEGRAD_H
 
+#include "dialect/KeptMonomials.h"
 #include "dialect/Problem.h"
 #include "dialect/TileBuilder.h"
 

@@ -117,6 +117,43 @@ def RopeGrad_NoPositionAttr : RopeGrad_Attr<"NoPosition", "no_position"> {
   let summary = "no position: W_t is the identity";
 }
 
+def RopeGrad_KeptAttr : RopeGrad_Attr<"Kept", "kept"> {
+  let summary = "the monomials of the features route that are large enough to matter";
+  let description = [{
+    With bounds of single coordinates most monomials may be far below the
+    tolerance. Variable v stands for coordinate `order`[v]. Kept are 1, all
+    variables and, of degree k = 2, ..., g, the products x_v t with
+    v < `ends`[k−2] and t a kept monomial of degree k − 1 with no variable above v,
+    of which the `costs` (one for each variable) sum to at most `budgets`[k−2].
+
+    `limits` are what the guard makes sure of before this is trusted: each
+    stands for a run G of one or two coordinates of `order`, and
+    scale · max_i ‖q_i[G]‖ · max_j ‖k_j[G]‖ is at most that.
+
+    ```mlir
+    #ropegrad.kept<order = array<i64: 1, 0>, costs = array<i64: 0, 3>, budgets = array<i64: 0>, ends = array<i64: 2>, limits = array<f64: 5.0e-1, 1.0e-2>>
+    ```
+
+    keeps 1, x1, x0, x1², x1 x0, but not x0². (C1) `order` is a permutation of all
+    coordinates and `costs` has as many numbers, none of them negative; (C2)
+    `ends` are from 0 to d, as many as `budgets`: one for each degree from 2 on;
+    (C3) `limits` are positive and finite, one for each variable or one for each
+    two, which are coordinates 2k, 2k+1 or k, k+d/2; (C4) at most 65536 monomials
+    are kept.
+  }];
+  let parameters = (ins "::mlir::DenseI64ArrayAttr":$order, "::mlir::DenseI64ArrayAttr":$costs,
+                        "::mlir::DenseI64ArrayAttr":$budgets, "::mlir::DenseI64ArrayAttr":$ends,
+                        "::mlir::DenseF64ArrayAttr":$limits);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// The rule without the limits.
+    ::ropegrad::KeptMonomials monomials() const;
+    /// Coordinates of each of `limits`: 1 or 2.
+    int64_t groupSize() const { return getOrder().size() / getLimits().size(); }
+  }];
+}
+
 def RopeGrad_PlanAttr : RopeGrad_Attr<"Plan", "plan"> {
   let summary = "the route and degree that `ropegrad-plan` chose, with predicted cost and proved error";
   let description = [{
@@ -124,7 +161,9 @@ def RopeGrad_PlanAttr : RopeGrad_Attr<"Plan", "plan"> {
     `radius` is the interval fitted and proved (radius_limit), `delta` and
     `delta_prime` bound the relative errors of p and p' on it, `features` is M;
     `gradient = true` asks for the fit that minimises both errors together, in
-    the forward pass too, so that a loss and its gradient agree.
+    the forward pass too, so that a loss and its gradient agree. `kept`, where
+    it is there, says which monomials route features leaves; `delta` and
+    `delta_prime` then include what is lost.
   }];
   let parameters = (ins
     EnumParameter<RopeGrad_Route>:$route,
@@ -138,7 +177,8 @@ def RopeGrad_PlanAttr : RopeGrad_Attr<"Plan", "plan"> {
     OptionalParameter<"::mlir::FloatAttr">:$flops,
     OptionalParameter<"::mlir::FloatAttr">:$bytes,
     OptionalParameter<"::mlir::FloatAttr">:$predicted_ms,
-    OptionalParameter<"::mlir::BoolAttr">:$gradient);
+    OptionalParameter<"::mlir::BoolAttr">:$gradient,
+    OptionalParameter<"::mlir::ropegrad::KeptAttr">:$kept);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
 }

@@ -13,6 +13,8 @@
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace mlir::ropegrad;
 
@@ -55,12 +57,69 @@ LogicalResult GeneralAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   return success();
 }
 
+::ropegrad::KeptMonomials KeptAttr::monomials() const {
+  auto list = [](DenseI64ArrayAttr values) {
+    ArrayRef<int64_t> numbers = values.asArrayRef();
+    return std::vector<int64_t>(numbers.begin(), numbers.end());
+  };
+  return {list(getOrder()), list(getCosts()), list(getBudgets()),
+          list(getEnds())};
+}
+
+/// (C3): which coordinates share a limit.
+static bool pairsMatch(ArrayRef<int64_t> order) {
+  int64_t half = order.size() / 2;
+  auto all = [&](auto match) {
+    for (size_t v = 0; v + 1 < order.size(); v += 2)
+      if (!match(order[v], order[v + 1]))
+        return false;
+    return order.size() % 2 == 0;
+  };
+  return all([](int64_t a, int64_t b) { return a % 2 == 0 && b == a + 1; }) ||
+         all([&](int64_t a, int64_t b) { return a < half && b == a + half; });
+}
+
+LogicalResult KeptAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                               DenseI64ArrayAttr order, DenseI64ArrayAttr costs,
+                               DenseI64ArrayAttr budgets,
+                               DenseI64ArrayAttr ends,
+                               DenseF64ArrayAttr limits) {
+  if (order.empty())
+    return emitError() << "expected an order of coordinates, but got none";
+  auto list = [](DenseI64ArrayAttr values) {
+    ArrayRef<int64_t> numbers = values.asArrayRef();
+    return std::vector<int64_t>(numbers.begin(), numbers.end());
+  };
+  ::ropegrad::KeptMonomials kept{list(order), list(costs), list(budgets),
+                                 list(ends)};
+  if (std::string error = kept.check(order.size()); !error.empty())
+    return emitError() << error;
+  for (double limit : limits.asArrayRef())
+    if (!(limit > 0 && std::isfinite(limit)))
+      return emitError() << "expected limits to be positive and finite, but "
+                            "got "
+                         << limit;
+  bool isPairs = 2 * limits.size() == order.size();
+  if (!isPairs && limits.size() != order.size())
+    return emitError() << "expected a limit for each or for each two of "
+                       << order.size() << " coordinates, but got "
+                       << limits.size();
+  if (isPairs && !pairsMatch(order))
+    return emitError() << "expected pairs 2k, 2k+1 or k, k+d/2 in the order, "
+                          "but got "
+                       << order;
+  if (!::ropegrad::KeptTable::make(kept, ::ropegrad::kMostKept))
+    return emitError() << "expected at most " << ::ropegrad::kMostKept
+                       << " monomials to be kept, but got more";
+  return success();
+}
+
 LogicalResult PlanAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                Route, Fit, IntegerAttr degree, FloatAttr radius,
                                FloatAttr sigma, FloatAttr delta,
                                FloatAttr deltaPrime, IntegerAttr features,
                                FloatAttr flops, FloatAttr bytes,
-                               FloatAttr predictedMs, BoolAttr) {
+                               FloatAttr predictedMs, BoolAttr, KeptAttr) {
   for (IntegerAttr number : {degree, features})
     if (number && !number.getType().isSignlessInteger(64))
       return emitError() << "expected integers of 'i64', but got " << number;

@@ -91,9 +91,33 @@ LogicalResult mlir::ropegrad::expectTied(DestinationStyleOpInterface op) {
 
 namespace {
 
+/// (C2): which monomials there are, of `degree` and d coordinates.
+LogicalResult expectKept(Operation *op, KeptAttr kept, int64_t d,
+                         std::optional<int64_t> degree) {
+  if (static_cast<int64_t>(kept.getOrder().size()) != d)
+    return op->emitOpError("expected kept of ")
+           << d << " coordinates, but got " << kept.getOrder().size();
+  auto own = static_cast<int64_t>(kept.getBudgets().size()) + 1;
+  if (degree && own != *degree)
+    return op->emitOpError("expected kept of degree ")
+           << *degree << ", but got " << own;
+  return success();
+}
+
+/// M of `degree` in d variables, or as `kept` says.
+int64_t monomialsOf(int64_t d, int64_t degree,
+                    const std::optional<KeptAttr> &kept) {
+  if (!kept)
+    return countMonomials(d, degree);
+  auto table = ::ropegrad::KeptTable::make(kept->monomials(),
+                                           ::ropegrad::kMostKept);
+  return table ? table->size() : 0;
+}
+
 /// x (B, H, n, d), G (B, H', M, w), tall (B, H, n, w).
 LogicalResult expectFeatures(Operation *op, Value x, Value g, Value tall,
-                             int64_t degree) {
+                             int64_t degree,
+                             const std::optional<KeptAttr> &kept) {
   if (failed(expectRank(op, x, "x", 4)) || failed(expectRank(op, g, "G", 4)) ||
       failed(expectRank(op, tall, "the tall factor", 4)))
     return failure();
@@ -103,7 +127,9 @@ LogicalResult expectFeatures(Operation *op, Value x, Value g, Value tall,
   if (t[1] == 0 || s[1] % t[1] != 0)
     return op->emitOpError("expected the heads of G to divide ")
            << s[1] << ", but got " << t[1];
-  int64_t m = countMonomials(s[3], degree);
+  if (kept && failed(expectKept(op, *kept, s[3], degree)))
+    return failure();
+  int64_t m = monomialsOf(s[3], degree, kept);
   if (failed(expectShape(op, g, "G", {s[0], t[1], m, t[3]})))
     return failure();
   return expectShape(op, tall, "the tall factor", {s[0], s[1], s[2], t[3]});
@@ -249,6 +275,12 @@ LogicalResult GuardOp::verify() {
            << q[1] << ", but got " << k[1];
   if (failed(expectShape(*this, getOuts()[2], "k", {q[0], k[1], q[2], q[3]})))
     return failure();
+  if (getKept()) {
+    if (getSupport())
+      return emitOpError("expected kept without a support of W, but got both");
+    if (failed(expectKept(*this, *getKept(), q[3], std::nullopt)))
+      return failure();
+  }
   if (getSupport()) {
     auto entries = static_cast<int64_t>(getSupport()->size() / 2);
     if (failed(expectSupport(*this, *getSupport(), q[3])) ||
@@ -270,20 +302,20 @@ LogicalResult AccumulateOp::verify() {
   if (getCoefficients().empty())
     return emitOpError("expected at least one coefficient, but got none");
   return expectFeatures(*this, getIns()[0], getOuts()[0], getIns()[1],
-                        getCoefficients().size() - 1);
+                        getCoefficients().size() - 1, getKept());
 }
 
 LogicalResult ExpandOp::verify() {
   if (failed(expectCounts(*this, 2, 1)) || failed(expectTied(*this)))
     return failure();
   return expectFeatures(*this, getIns()[0], getIns()[1], getOuts()[0],
-                        getDegree());
+                        getDegree(), getKept());
 }
 
 LogicalResult ReverseOp::verify() {
   if (failed(expectCounts(*this, 3, 1)) || failed(expectTied(*this)) ||
       failed(expectFeatures(*this, getIns()[0], getIns()[1], getIns()[2],
-                            getDegree())))
+                            getDegree(), getKept())))
     return failure();
   return expectShape(*this, getOuts()[0], "dx", shapeOf(getIns()[0]));
 }

@@ -119,8 +119,14 @@ def RopeGrad_GuardOp : RopeGrad_MapOp<"guard"> {
     values by row and by column, and
     scale · Σ_c max_i abs(q_i[a_c]) · max_t abs(W_t[σ_c]) · max_j abs(k_j[b_c]).
 
+    With `kept` (`#ropegrad.kept`) the radius is the smaller of the above and of
+    scale · Σ_G max_i ‖q_i[G]‖ · max_j ‖k_j[G]‖ over the groups G of coordinates
+    that share a limit. If it is within the interval, but a term is above its
+    limit, the function returns status 10.
+
     (C1) no inputs, or W exactly with `support`; outputs are radius (rank 0),
-    q (B, H, n, d), k (B, H', n, d).
+    q (B, H, n, d), k (B, H', n, d); (C2) `kept` is of d coordinates and stands
+    without W.
 
     ```mlir
     %r, %q2, %k2 = ropegrad.guard outs(%e, %q, %k : tensor<f32>, tensor<1x2x64x4xf32>, tensor<1x2x64x4xf32>) {limit = 0.5 : f64, scale = 0.25 : f64} -> tensor<f32>, tensor<1x2x64x4xf32>, tensor<1x2x64x4xf32>
@@ -128,7 +134,8 @@ def RopeGrad_GuardOp : RopeGrad_MapOp<"guard"> {
   }];
   let arguments = (ins Variadic<RopeGrad_Tall>:$ins, Variadic<RopeGrad_Tall>:$outs,
                        F64Attr:$limit, F64Attr:$scale,
-                       OptionalAttr<DenseI64ArrayAttr>:$support);
+                       OptionalAttr<DenseI64ArrayAttr>:$support,
+                       OptionalAttr<RopeGrad_KeptAttr>:$kept);
 }
 
 def RopeGrad_RequirePositiveOp : RopeGrad_MapOp<"require_positive"> {
@@ -156,15 +163,19 @@ def RopeGrad_AccumulateOp : RopeGrad_MapOp<"accumulate"> {
     c_μ = coefficients[|μ|] · scale^|μ| · |μ|!/μ!. The only reduction over n.
     Φ is never stored for all n.
 
+    With `kept` only some of the monomials are there: see `#ropegrad.kept`.
+
     (C1) x is (B, H, n, d), V (B, H, n, w), G (B, H', M, w) with H' dividing H:
-    heads of a group are summed.
+    heads of a group are summed; (C2) `kept` is of d coordinates and degree g,
+    and M its number of monomials.
 
     ```mlir
     %G = ropegrad.accumulate ins(%x, %v : tensor<1x2x64x2xf32>, tensor<1x2x64x3xf32>) outs(%e : tensor<1x1x6x3xf32>) {coefficients = array<f64: 1.0, 1.0, 0.5>, scale = 0.5 : f64} -> tensor<1x1x6x3xf32>
     ```
   }];
   let arguments = (ins Variadic<RopeGrad_Tall>:$ins, Variadic<RopeGrad_Tall>:$outs,
-                       DenseF64ArrayAttr:$coefficients, F64Attr:$scale);
+                       DenseF64ArrayAttr:$coefficients, F64Attr:$scale,
+                       OptionalAttr<RopeGrad_KeptAttr>:$kept);
 }
 
 def RopeGrad_ExpandOp : RopeGrad_MapOp<"expand"> {
@@ -174,13 +185,14 @@ def RopeGrad_ExpandOp : RopeGrad_MapOp<"expand"> {
     N = Φ(q) (diag(c) Φ(k)ᵀ V) (Lemma 6.2), Φ made tile by tile.
 
     (C1) x is (B, H, n, d), G (B, H', M, w), N (B, H, n, w), M = C(d+g, g) for
-    g = `degree`, H' dividing H.
+    g = `degree`, H' dividing H; (C2) with `kept` M is as in `accumulate`.
 
     ```mlir
     %N = ropegrad.expand ins(%x, %G : tensor<1x2x64x2xf32>, tensor<1x1x6x3xf32>) outs(%e : tensor<1x2x64x3xf32>) {degree = 2 : i64} -> tensor<1x2x64x3xf32>
     ```
   }];
-  let arguments = (ins Variadic<RopeGrad_Tall>:$ins, Variadic<RopeGrad_Tall>:$outs, I64Attr:$degree);
+  let arguments = (ins Variadic<RopeGrad_Tall>:$ins, Variadic<RopeGrad_Tall>:$outs, I64Attr:$degree,
+                       OptionalAttr<RopeGrad_KeptAttr>:$kept);
 }
 
 def RopeGrad_ReverseOp : RopeGrad_MapOp<"reverse"> {
@@ -190,13 +202,15 @@ def RopeGrad_ReverseOp : RopeGrad_MapOp<"reverse"> {
     is `apply(hadamard(p'(logits), outer(u, V)), k)` with the G of the forward
     pass, because p'(q·k) k = ∇_q p(q·k) (Fact 3.9, Lemmas 6.4–6.6).
 
-    (C1) x is (B, H, n, d), G (B, H', M, w), u (B, H, n, w), dx (B, H, n, d).
+    (C1) x is (B, H, n, d), G (B, H', M, w), u (B, H, n, w), dx (B, H, n, d);
+    (C2) with `kept` M is as in `accumulate`.
 
     ```mlir
     %dx = ropegrad.reverse ins(%x, %G, %u : tensor<1x2x64x2xf32>, tensor<1x1x6x3xf32>, tensor<1x2x64x3xf32>) outs(%e : tensor<1x2x64x2xf32>) {degree = 2 : i64} -> tensor<1x2x64x2xf32>
     ```
   }];
-  let arguments = (ins Variadic<RopeGrad_Tall>:$ins, Variadic<RopeGrad_Tall>:$outs, I64Attr:$degree);
+  let arguments = (ins Variadic<RopeGrad_Tall>:$ins, Variadic<RopeGrad_Tall>:$outs, I64Attr:$degree,
+                       OptionalAttr<RopeGrad_KeptAttr>:$kept);
 }
 
 def RopeGrad_DecayRowsOp : RopeGrad_MapOp<"decay_rows"> {

@@ -203,6 +203,25 @@ double smallestTolerance(DType dtype) {
   return 4.0 * double(std::numeric_limits<float>::epsilon());
 }
 
+/// One for each coordinate, of a logit that is a sum over coordinates.
+std::string checkBounds(const Problem &p) {
+  if (p.bounds.empty())
+    return "";
+  if (p.position == Position::General)
+    return expected("position rotary or none with bounds of coordinates",
+                    toString(p.position));
+  if (!p.isExp())
+    return expected("similarity exp with bounds of coordinates",
+                    "a polynomial");
+  if (p.bounds.size() != static_cast<size_t>(p.d))
+    return expected(format(p.d) + " bounds, one for each coordinate",
+                    format(int64_t(p.bounds.size())));
+  for (double bound : p.bounds)
+    if (std::string error = checkPositive("bounds", bound); !error.empty())
+      return error;
+  return "";
+}
+
 std::string checkNumbers(const Problem &p) {
   std::vector<std::pair<const char *, std::optional<double>>> numbers = {
       {"scale", p.scale},
@@ -213,6 +232,8 @@ std::string checkNumbers(const Problem &p) {
     if (value)
       if (std::string error = checkPositive(name, *value); !error.empty())
         return error;
+  if (std::string error = checkBounds(p); !error.empty())
+    return error;
   if (!p.tolerance)
     return "";
   if (!(*p.tolerance > 0.0 && *p.tolerance < 1.0))

@@ -104,11 +104,11 @@ private:
 struct ApproximateExpPass : impl::ApproximateExpBase<ApproximateExpPass> {
   void runOnOperation() final {
     DenseMap<Value, ::ropegrad::Approximation> fits;
-    SmallVector<LogitsOp> approximated;
+    SmallVector<std::pair<LogitsOp, KeptAttr>> approximated;
     if (failed(collect(fits, approximated)))
       return signalPassFailure();
-    for (LogitsOp logits : approximated)
-      if (failed(guard(logits, fits.find(logits)->second.radius)))
+    for (auto [logits, kept] : approximated)
+      if (failed(guard(logits, fits.find(logits)->second.radius, kept)))
         return signalPassFailure();
     RewritePatternSet patterns(&getContext());
     patterns.add<DropOrder>(&getContext());
@@ -121,17 +121,24 @@ private:
   /// One polynomial per logits: where the plan asks for it or any exponential
   /// of it is a derivative, the fit minimises the errors of p and p' together.
   LogicalResult collect(DenseMap<Value, ::ropegrad::Approximation> &fits,
-                        SmallVectorImpl<LogitsOp> &approximated) {
+                        SmallVectorImpl<std::pair<LogitsOp, KeptAttr>> &approximated) {
     llvm::MapVector<Value, std::pair<ExpOp, bool>> wanted;
+    ExpOp conflict;
     getOperation().walk([&](ExpOp op) {
       auto shift = op.getMatrix().getDefiningOp<ShiftRowsOp>();
       if (!shift || !isAlmostLinear(op.getPlan()))
         return;
       auto &entry = wanted[shift.getMatrix()];
+      if (entry.first && entry.first.getPlan()->getKept() !=
+                             op.getPlan()->getKept())
+        conflict = op;
       entry.first = op;
       BoolAttr both = op.getPlan()->getGradient();
       entry.second |= op.getOrder() == 1 || (both && both.getValue());
     });
+    if (conflict)
+      return conflict.emitError("expected one set of kept monomials for all "
+                                "exponentials of the same logits, but got two");
     for (auto &[matrix, entry] : wanted) {
       auto [op, gradient] = entry;
       auto fit = fitOf(*op.getPlan(), gradient);
@@ -143,14 +150,14 @@ private:
       if (!logits)
         return op.emitError("expected an exponential of ropegrad.logits");
       fits.try_emplace(matrix, *fit);
-      approximated.push_back(logits);
+      approximated.push_back({logits, op.getPlan()->getKept()});
     }
     return success();
   }
 
   /// Puts a guard in front of the logits and returns its radius from the
   /// function, so that a caller learns what was found.
-  LogicalResult guard(LogitsOp logits, double radius) {
+  LogicalResult guard(LogitsOp logits, double radius, KeptAttr kept) {
     auto function = logits->getParentOfType<func::FuncOp>();
     if (!function || logits->getParentOp() != function ||
         !llvm::hasSingleElement(function.getBody()))
@@ -169,7 +176,7 @@ private:
         logits.getW() ? ValueRange{logits.getW()} : ValueRange{},
         ValueRange{empty, logits.getQ(), logits.getK()},
         b.getF64FloatAttr(radius), logits.getScaleAttr(),
-        logits.getSupportAttr());
+        logits.getSupportAttr(), kept);
     Value q = logits.getQ(), k = logits.getK();
     auto after = [&](OpOperand &use) {
       return use.getOwner() != guarded &&

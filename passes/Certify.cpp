@@ -111,7 +111,7 @@ public:
     auto route = this->certified.monomials ? plan.getRoute() : Route::Exact;
     auto degree = this->certified.monomials ? plan.getDegree() : IntegerAttr();
     this->plan = PlanAttr::get(b.getContext(), route, plan.getFit(), degree, {},
-                               {}, {}, {}, {}, {}, {}, {}, {});
+                               {}, {}, {}, {}, {}, {}, {}, {}, {});
   }
 
   void run() {
@@ -166,7 +166,7 @@ private:
     SmallVector<NamedAttribute> result;
     for (NamedAttribute each : op->getAttrDictionary()) {
       StringRef name = each.getName();
-      if (name != "bound" && name != "radius" && name != "tolerance" &&
+      if (name != "bound" && name != "bounds" && name != "radius" && name != "tolerance" &&
           name != "route" && name != "degree" && name != "fit" &&
           name != "sigma" && name != "plan" && name != "similarity")
         result.push_back(each);
@@ -249,7 +249,7 @@ private:
             ValueRange{},
             ValueRange{a.empty({}, b.getF64Type()), values.q, values.k},
             b.getF64FloatAttr(limit), b.getF64FloatAttr(problem.scale),
-            DenseI64ArrayAttr())
+            DenseI64ArrayAttr(), KeptAttr())
             .getResults()[0];
   }
 

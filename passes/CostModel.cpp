@@ -42,8 +42,9 @@ double projectionFlops(const Problem &p) {
          static_cast<double>(p.channels) * static_cast<double>(p.d);
 }
 
-double featureCount(const Problem &p, unsigned degree) {
-  return static_cast<double>(Monomials(p.d, degree).size());
+double featureCount(const Problem &p, unsigned degree,
+                    std::optional<int64_t> kept = std::nullopt) {
+  return static_cast<double>(kept ? *kept : Monomials(p.d, degree).size());
 }
 
 /// Elements of everything that goes in or comes out.
@@ -104,10 +105,11 @@ double CostModel::exactFlops(const Problem &p) {
   return flops + projectionFlops(p);
 }
 
-double CostModel::featuresFlops(const Problem &p, unsigned degree) {
+double CostModel::featuresFlops(const Problem &p, unsigned degree,
+                                std::optional<int64_t> kept) {
   double n = static_cast<double>(p.n), width = static_cast<double>(p.d + 1);
-  double flops = (p.needsGradient() ? 12 : 4) * n * featureCount(p, degree) *
-                 width * allHeads(p);
+  double flops = (p.needsGradient() ? 12 : 4) * n *
+                 featureCount(p, degree, kept) * width * allHeads(p);
   if (p.wants("X") && degree > 0)
     flops += 6 * n * featureCount(p, degree - 1) *
              static_cast<double>(p.channels) * width *
@@ -121,9 +123,10 @@ double CostModel::exactBytes(const Problem &p) {
   return storageBytes(p) * argumentElements(p) + elementBytes(p) * 8 * tall;
 }
 
-double CostModel::featuresBytes(const Problem &p, unsigned degree) {
+double CostModel::featuresBytes(const Problem &p, unsigned degree,
+                                std::optional<int64_t> kept) {
   return exactBytes(p) + elementBytes(p) * 2 * allHeads(p) *
-                             featureCount(p, degree) *
+                             featureCount(p, degree, kept) *
                              static_cast<double>(p.d + 1);
 }
 
@@ -174,13 +177,14 @@ bool hasOwnLoops(const Problem &p) {
 
 double CostModel::milliseconds(const Problem &p, Route route, double flops,
                                int64_t threads,
-                               std::optional<unsigned> degree) const {
+                               std::optional<unsigned> degree,
+                               std::optional<int64_t> stored) const {
   bool isExact = route == Route::Exact;
   Rate rate = interpolate(isExact ? exact : features, static_cast<double>(p.d));
   if (isExact && !hasOwnLoops(p))
     rate.gflops = generalGFlops;
   if (!isExact && degree && *degree > 0)
-    rate.gflops /= interpolate(slowdowns, featureCount(p, *degree - 1));
+    rate.gflops /= interpolate(slowdowns, featureCount(p, *degree - 1, stored));
   if (p.dtype == DType::F64)
     rate.gflops /= 2;
   // A forward pass is about a third of the work, on rows as on pairs.

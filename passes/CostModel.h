@@ -59,18 +59,23 @@ struct CostModel {
   /// Per head 12 n M (d+1) with gradients and 4 n M (d+1) without; plus the
   /// projections and, for the gradient of X, 6 n M' c (d+1) for each entry of
   /// the support (M' features of degree < g).
-  static double featuresFlops(const Problem &problem, unsigned degree);
+  /// Where only some monomials are kept, M is that number.
+  static double featuresFlops(const Problem &problem, unsigned degree,
+                              std::optional<int64_t> kept = std::nullopt);
 
   /// Inputs, outputs and the tall arrays between them (eight n x d a head).
   static double exactBytes(const Problem &problem);
   /// The same, and G and dG (M x (d+1) each) a head.
-  static double featuresBytes(const Problem &problem, unsigned degree);
+  static double featuresBytes(const Problem &problem, unsigned degree,
+                              std::optional<int64_t> kept = std::nullopt);
 
   /// Of a call on `threads` threads whose flops are `flops`; `degree` is that
-  /// of the polynomial on an almost-linear route.
+  /// of the polynomial on an almost-linear route, `stored` the number of
+  /// monomials of lower degree where it is not that of all.
   double milliseconds(const Problem &problem, Route route, double flops,
                       int64_t threads,
-                      std::optional<unsigned> degree = std::nullopt) const;
+                      std::optional<unsigned> degree = std::nullopt,
+                      std::optional<int64_t> stored = std::nullopt) const;
 };
 
 } // namespace ropegrad

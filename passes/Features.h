@@ -13,8 +13,10 @@
 #ifndef ROPEGRAD_PASSES_FEATURES_H
 #define ROPEGRAD_PASSES_FEATURES_H
 
+#include "dialect/KeptMonomials.h"
 #include "passes/Tall.h"
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -27,18 +29,34 @@ struct Segment {
   int64_t slot = 0; ///< of its first register tile (accumulate)
 };
 
+/// What is known of an op with the attribute `kept`.
+struct KeptFeatures {
+  ::ropegrad::KeptMonomials rule;
+  ::ropegrad::KeptTable table;
+  std::string name; ///< tells it apart from others in names of kernels
+  /// Of each coordinate, the number of its variable.
+  std::vector<int64_t> places() const;
+};
+
+/// Null where an op keeps all monomials.
+using Kept = std::shared_ptr<const KeptFeatures>;
+Kept keptFeatures(std::optional<KeptAttr> attribute);
+
 /// The monomials of degree <= g in d variables as rows of a block. Rows up to
 /// degree `stored` are made; the top degree is not, where it is large: its
 /// products are x_v times products with a prefix of degree g-1 (Horner).
 class Features {
 public:
-  Features(int64_t variables, int64_t degree);
+  Features(int64_t variables, int64_t degree, Kept kept = nullptr);
 
   int64_t variables, degree;
   int64_t size;   ///< M
   int64_t stored; ///< highest degree made
   int64_t rows;   ///< monomials of degree <= stored
+  Kept kept;      ///< which monomials there are; null: all
 
+  /// Index of the first monomial of degree k, M for k = g + 1.
+  int64_t offset(int64_t k) const;
   /// The variables' parts of degree k.
   std::vector<Segment> segments(int64_t k) const;
   /// The same rows, of which those up to `degree` at most are made.
@@ -54,6 +72,7 @@ enum class Monomial { Read, Keep, Pass };
 /// What is common to one op: x (B, H, n, d) against G (B, H', M, w).
 struct FeatureShape {
   int64_t batch, heads, kvHeads, n, d, w, degree; ///< n, batch: the largest
+  Kept kept = nullptr;
   int64_t group() const { return heads / kvHeads; }
 };
 
@@ -86,13 +105,15 @@ inline int64_t registerCount(Emitter &e) {
 //===--- blocks of rows (FeaturesBlock.cpp) ---===//
 
 /// block[c·pitch + r] = element c of row r for r < count, 0 from there to
-/// `padded`, a multiple of the lanes.
+/// `padded`, a multiple of the lanes. With `kept`, element c goes where its
+/// variable is.
 void emitPack(Emitter &e, Operation *anchor, int64_t width, int64_t pitch,
               const Rows &rows, Value block, Value blockAt, Value count,
-              Value padded);
+              Value padded, const Kept &kept = nullptr);
 /// The inverse, for r < count.
 void emitUnpack(Emitter &e, Operation *anchor, int64_t width, int64_t pitch,
-                Value block, Value blockAt, const Rows &rows, Value count);
+                Value block, Value blockAt, const Rows &rows, Value count,
+                const Kept &kept = nullptr);
 /// Packs x and makes the monomials of degree <= stored in block (rows ×
 /// pitch), for the first `vectors` vectors of lanes.
 void emitFeatures(Emitter &e, Operation *anchor, const Features &features,

@@ -52,11 +52,12 @@ static Value concatenate(Emitter &e, SmallVector<Value> parts) {
 }
 
 /// Transposes `lanes` rows × p columns (p > 1 a power of two) at `from`, rows
-/// `stride` apart, to p columns `pitch` apart at `to`. Stage s moves bit s of
+/// `stride` apart, to p columns, number i at to(i). Stage s moves bit s of
 /// the column from the lane number to the vector number, and bit s of the
 /// vector number (of the row) to the top of the lane number.
-static void packPiece(Emitter &e, int64_t p, Value stride, int64_t pitch,
-                      Value rows, Value from, Value block, Value to) {
+static void packPiece(Emitter &e, int64_t p, Value stride, Value rows,
+                      Value from, Value block,
+                      function_ref<Value(int64_t)> to) {
   int64_t perVector = e.lanes / p;
   SmallVector<Value> vectors;
   for (int64_t i = 0; i < p; ++i) {
@@ -74,15 +75,16 @@ static void packPiece(Emitter &e, int64_t p, Value stride, int64_t pitch,
         vectors[i | bit] = pick(e, a, b, 1, 2, e.lanes);
       }
   for (int64_t c = 0; c < p; ++c)
-    e.store(vectors[c], block, e.add(to, c * pitch));
+    e.store(vectors[c], block, to(c));
 }
 
 /// The inverse of packPiece, stages in reverse.
-static void unpackPiece(Emitter &e, int64_t p, Value stride, int64_t pitch,
-                        Value block, Value from, Value rows, Value to) {
+static void unpackPiece(Emitter &e, int64_t p, Value stride, Value block,
+                        function_ref<Value(int64_t)> from, Value rows,
+                        Value to) {
   SmallVector<Value> vectors;
   for (int64_t c = 0; c < p; ++c)
-    vectors.push_back(e.load(block, e.add(from, c * pitch), e.lanes));
+    vectors.push_back(e.load(block, from(c), e.lanes));
   for (int64_t bit = p / 2; bit > 0; bit /= 2)
     for (int64_t i = 0; i < p; ++i)
       if (!(i & bit)) {
@@ -113,25 +115,62 @@ static void forPieces(Emitter &e, int64_t width,
     body(e.index(full + c), p);
 }
 
+/// Where columns of rows lie in a block: in their order, or where `kept` has
+/// their variables.
+namespace {
+class Columns {
+public:
+  Columns(Emitter &e, Operation *anchor, int64_t pitch, const Kept &kept)
+      : e(e), pitch(pitch) {
+    if (kept)
+      places = constantIndices(e, anchor, "ropegrad_places_" + kept->name,
+                               kept->places());
+  }
+
+  Value at(Value column) const {
+    if (places)
+      column = arith::IndexCastOp::create(
+          e.b, e.loc, e.b.getIndexType(), e.load(places, column));
+    return e.mul(column, pitch);
+  }
+
+private:
+  Emitter &e;
+  int64_t pitch;
+  Value places;
+};
+} // namespace
+
+static std::string nameOf(Emitter &e, StringRef what, int64_t width,
+                          int64_t pitch, const Kept &kept) {
+  return kernelName(e, "ropegrad_" + what + "_" + Twine(width) + "_" +
+                           Twine(pitch) + (kept ? "_" + kept->name : ""));
+}
+
 void mlir::ropegrad::emitPack(Emitter &e, Operation *anchor, int64_t width,
                               int64_t pitch, const Rows &rows, Value block,
-                              Value blockAt, Value count, Value padded) {
-  std::string name =
-      kernelName(e, "ropegrad_pack_" + Twine(width) + "_" + Twine(pitch));
+                              Value blockAt, Value count, Value padded,
+                              const Kept &kept) {
+  std::string name = nameOf(e, "pack", width, pitch, kept);
   Type buffer = e.bufferType(), index = e.b.getIndexType();
   auto body = [&](Emitter &e, ValueRange a) {
     Value rows = a[0], at = a[1], stride = a[2], block = a[3], blockAt = a[4];
     Value count = a[5], padded = a[6];
+    Columns columns(e, anchor, pitch, kept);
     Value full = e.mul(e.div(count, e.lanes), e.lanes);
     e.loop(e.index(0), full, e.lanes, [&](Value r) {
       Value row = e.add(at, e.mul(r, stride)), lane = e.add(blockAt, r);
       forPieces(e, width, [&](Value c, int64_t p) {
-        Value from = e.add(row, c), to = e.add(lane, e.mul(c, pitch));
+        Value from = e.add(row, c);
+        auto to = [&](int64_t i) {
+          return e.add(lane, columns.at(e.add(c, i)));
+        };
         if (p > 1)
-          return packPiece(e, p, stride, pitch, rows, from, block, to);
+          return packPiece(e, p, stride, rows, from, block, to);
+        Value column = to(0);
         e.loop(0, e.lanes, 1, [&](Value i) {
           e.store(e.load(rows, e.add(from, e.mul(i, stride))), block,
-                  e.add(to, i));
+                  e.add(column, i));
         });
       });
     });
@@ -143,7 +182,7 @@ void mlir::ropegrad::emitPack(Emitter &e, Operation *anchor, int64_t width,
       e.loop(0, width, 1, [&](Value c) {
         Value x = e.load(rows, e.add(at, e.add(row, c)));
         x = arith::SelectOp::create(e.b, e.loc, inside, x, e.scalar(0.0));
-        e.store(x, block, e.add(e.add(blockAt, r), e.mul(c, pitch)));
+        e.store(x, block, e.add(e.add(blockAt, r), columns.at(c)));
       });
     });
   };
@@ -155,28 +194,33 @@ void mlir::ropegrad::emitPack(Emitter &e, Operation *anchor, int64_t width,
 
 void mlir::ropegrad::emitUnpack(Emitter &e, Operation *anchor, int64_t width,
                                 int64_t pitch, Value block, Value blockAt,
-                                const Rows &rows, Value count) {
-  std::string name =
-      kernelName(e, "ropegrad_unpack_" + Twine(width) + "_" + Twine(pitch));
+                                const Rows &rows, Value count,
+                                const Kept &kept) {
+  std::string name = nameOf(e, "unpack", width, pitch, kept);
   Type buffer = e.bufferType(), index = e.b.getIndexType();
   auto body = [&](Emitter &e, ValueRange a) {
     Value block = a[0], blockAt = a[1], rows = a[2], at = a[3], stride = a[4];
     Value count = a[5], full = e.mul(e.div(count, e.lanes), e.lanes);
+    Columns columns(e, anchor, pitch, kept);
     e.loop(e.index(0), full, e.lanes, [&](Value r) {
       Value row = e.add(at, e.mul(r, stride)), lane = e.add(blockAt, r);
       forPieces(e, width, [&](Value c, int64_t p) {
-        Value from = e.add(lane, e.mul(c, pitch)), to = e.add(row, c);
+        Value to = e.add(row, c);
+        auto from = [&](int64_t i) {
+          return e.add(lane, columns.at(e.add(c, i)));
+        };
         if (p > 1)
-          return unpackPiece(e, p, stride, pitch, block, from, rows, to);
+          return unpackPiece(e, p, stride, block, from, rows, to);
+        Value column = from(0);
         e.loop(0, e.lanes, 1, [&](Value i) {
-          e.store(e.load(block, e.add(from, i)), rows,
+          e.store(e.load(block, e.add(column, i)), rows,
                   e.add(to, e.mul(i, stride)));
         });
       });
     });
     e.loop(full, count, 1, [&](Value r) {
       e.loop(0, width, 1, [&](Value c) {
-        Value x = e.load(block, e.add(e.add(blockAt, r), e.mul(c, pitch)));
+        Value x = e.load(block, e.add(e.add(blockAt, r), columns.at(c)));
         e.store(x, rows, e.add(e.add(at, e.mul(r, stride)), c));
       });
     });
@@ -216,6 +260,13 @@ static void multiplyRows(Emitter &e, int64_t pitch, Value block, Value x,
   });
 }
 
+/// Which rows are made depends on `stored` only, whatever the degree.
+static std::string madeName(const Features &features) {
+  return ("d" + Twine(features.variables) + "_s" + Twine(features.stored) +
+          (features.kept ? "_" + features.kept->name : ""))
+      .str();
+}
+
 /// Fills row 0 with ones and makes degrees 2..stored from the rows before.
 static void makeFeatures(Emitter &e, Operation *anchor,
                          const Features &features, int64_t pitch, Value block,
@@ -227,9 +278,7 @@ static void makeFeatures(Emitter &e, Operation *anchor,
   for (int64_t k = 2; k <= features.stored; ++k)
     for (const Segment &segment : features.segments(k))
       made.push_back(segment);
-  std::string name = ("ropegrad_made_d" + Twine(features.variables) + "_s" +
-                      Twine(features.stored))
-                         .str();
+  std::string name = "ropegrad_made_" + madeName(features);
   forSegments(
       e, anchor, name, made,
       [&](Value factor, Value source, Value length, Value target, Value) {
@@ -244,11 +293,9 @@ void mlir::ropegrad::emitFeatures(Emitter &e, Operation *anchor,
                                   Value vectors) {
   if (features.stored >= 1)
     emitPack(e, anchor, features.variables, pitch, x, block, e.index(pitch),
-             count, e.mul(vectors, e.lanes));
-  // Which rows are made depends on `stored` only, whatever the degree.
-  std::string name =
-      kernelName(e, "ropegrad_features_d" + Twine(features.variables) + "_s" +
-                        Twine(features.stored) + "_" + Twine(pitch));
+             count, e.mul(vectors, e.lanes), features.kept);
+  std::string name = kernelName(e, "ropegrad_features_" + madeName(features) +
+                                       "_" + Twine(pitch));
   auto kernel = e.kernel(anchor, name, {e.bufferType(), e.b.getIndexType()},
                          [&](Emitter &e, ValueRange a) {
                            makeFeatures(e, anchor, features, pitch, a[0], a[1]);

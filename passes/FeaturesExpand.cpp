@@ -19,7 +19,7 @@ namespace {
 class Expander {
 public:
   Expander(Emitter &e, Operation *anchor, const FeatureShape &shape)
-      : e(e), anchor(anchor), shape(shape), features(shape.d, shape.degree),
+      : e(e), anchor(anchor), shape(shape), features(shape.d, shape.degree, shape.kept),
         linear(features.upTo(1)),
         tile(
             chooseTile(shape.w, registerCount(e),

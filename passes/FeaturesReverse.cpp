@@ -37,7 +37,10 @@ public:
            int64_t rows)
       : e(e), anchor(anchor), shape(shape),
         // Only factors are looked at, so the top degree is never made.
-        features(shape.d, std::max<int64_t>(shape.degree - 2, 1)),
+        all(shape.d, shape.degree, shape.kept),
+        features(shape.d,
+                 std::max<int64_t>(shape.degree - (hasNest() ? 2 : 1), 1),
+                 shape.kept),
         vectors(blockVectors(e, rows)), monomials(12 / vectors),
         pitch(vectors * e.lanes) {
     features.stored = features.degree;
@@ -57,14 +60,18 @@ private:
   void callRows(const Rows &x, Value g, Value at, const Rows &u, const Rows &dx,
                 Value count, const Scratch &scratch);
   std::string name(const Twine &what) const {
-    return kernelName(e, "ropegrad_reverse_" + what + "_d" + Twine(shape.d) +
-                             "_g" + Twine(shape.degree) + "_w" +
+    return kernelName(e, "ropegrad_reverse_" + what + "_" + all.name() + "_w" +
                              Twine(shape.w) + "_u" + Twine(vectors));
   }
+  /// Whether the top two degrees are one nest of loops: not where some of them
+  /// are left out.
+  bool hasNest() const { return !shape.kept; }
   SmallVector<Value> products(int64_t count, Value g, Value at, Value u,
                               ValueRange inits);
   void emitTile(int64_t count, ValueRange a, Value factor, Value source,
-                Value target);
+                Value target, bool isTop);
+  func::FuncOp degreesKernel(StringRef what, int64_t highest, int64_t lowest,
+                             bool isTop);
   void handDown(int64_t count, ValueRange s, ValueRange a, Value factor,
                 Value source);
   void emitNest(int64_t count, ValueRange a, Value factor, Value source,
@@ -97,7 +104,8 @@ private:
   Emitter &e;
   Operation *anchor;
   FeatureShape shape;
-  Features features;
+  Features all;      ///< the monomials of G
+  Features features; ///< those of which dphi is stored
   int64_t vectors;   ///< of rows in a block
   int64_t monomials; ///< of a register tile: 12 accumulators hide the latency
   int64_t pitch;     ///< rows of x in a block
@@ -162,13 +170,15 @@ SmallVector<Value> Reverser::products(int64_t count, Value g, Value at, Value u,
 }
 
 /// Arguments of the kernels: (phi, dphi, u, G, its offset). `source` and
-/// `target` are those of the first of `count` monomials.
+/// `target` are those of the first of `count` monomials, which have a dphi
+/// unless they are of the top degree.
 void Reverser::emitTile(int64_t count, ValueRange a, Value factor, Value source,
-                        Value target) {
+                        Value target, bool isTop) {
   SmallVector<Value> inits;
   for (int64_t i = 0; i < count; ++i)
     for (int64_t v = 0; v < vectors; ++v)
-      inits.push_back(e.load(a[1], at(target, i, v), e.lanes));
+      inits.push_back(isTop ? e.splat(0.0, e.lanes)
+                            : e.load(a[1], at(target, i, v), e.lanes));
   Value g = e.add(a[4], e.mul(target, shape.w));
   handDown(count, products(count, a[3], g, a[2], inits), a, factor, source);
 }
@@ -272,28 +282,35 @@ void Reverser::emitSquares(int64_t count, ValueRange a, Value q, Value above) {
     }
 }
 
-/// All monomials of degrees from 2 to that of `features`, highest first.
-func::FuncOp Reverser::lowerKernel() {
+/// All monomials of some degrees, highest first.
+func::FuncOp Reverser::degreesKernel(StringRef what, int64_t highest,
+                                     int64_t lowest, bool isTop) {
   std::vector<Segment> segments;
-  for (int64_t k = features.degree; k >= 2; --k)
-    for (const Segment &segment : features.segments(k))
+  for (int64_t k = highest; k >= lowest; --k)
+    for (const Segment &segment : all.segments(k))
       segments.push_back(segment);
   auto body = [&](Emitter &e, ValueRange a) {
     forSegments(
-        e, anchor, "ropegrad_lower_" + Features(shape.d, shape.degree).name(),
-        segments,
+        e, anchor, ("ropegrad_" + what + "_" + all.name()).str(), segments,
         [&](Value factor, Value source, Value length, Value target, Value) {
           forRuns(length, segments, [&](Value q, int64_t count) {
-            emitTile(count, a, factor, e.add(source, q), e.add(target, q));
+            emitTile(count, a, factor, e.add(source, q), e.add(target, q),
+                     isTop);
           });
         });
   };
-  return tileKernel("lower", body);
+  return tileKernel(what, body);
+}
+
+/// Degrees from 2 to that of `features`.
+func::FuncOp Reverser::lowerKernel() {
+  return degreesKernel("lower", features.degree, 2, /*isTop=*/false);
 }
 
 /// The top two degrees.
 func::FuncOp Reverser::topKernel() {
-  Features all(shape.d, shape.degree);
+  if (!hasNest())
+    return degreesKernel("top", shape.degree, shape.degree, /*isTop=*/true);
   std::vector<Segment> segments = all.segments(shape.degree - 1);
   SmallVector<int64_t> starts;
   for (const Segment &segment : all.segments(shape.degree))
@@ -366,10 +383,11 @@ func::FuncOp Reverser::rowsKernel() {
       }
       if (features.degree >= 2)
         e.call(lowerKernel(), operands);
-      if (shape.degree == 1 || shape.degree >= 3)
+      if (shape.degree == 1 || shape.degree >= 3 ||
+          (shape.degree == 2 && !hasNest()))
         e.call(linearKernel(), operands);
       emitUnpack(e, anchor, shape.d, pitch, dphi, e.index(pitch), dx.from(e, i),
-                 inBlock);
+                 inBlock, shape.kept);
     });
   };
   Type b = e.bufferType(), i = e.b.getIndexType();
@@ -378,7 +396,8 @@ func::FuncOp Reverser::rowsKernel() {
 }
 
 Reverser::Scratch Reverser::makeScratch() {
-  int64_t rows = features.rows + (shape.degree >= 3 ? monomials : 0);
+  int64_t rows =
+      features.rows + (shape.degree >= 3 && hasNest() ? monomials : 0);
   Value phi = e.scratch(rows * pitch);
   Value dphi = e.scratch(features.rows * pitch);
   return {phi, dphi, e.scratch(shape.w * pitch)};
@@ -393,7 +412,7 @@ void Reverser::callRows(const Rows &x, Value g, Value at, const Rows &u,
 
 void Reverser::emit(const RowSpace &space, const Tall &x, Value g,
                     const Tall &u, const Tall &dx) {
-  int64_t size = Features(shape.d, shape.degree).size * shape.w;
+  int64_t size = all.size * shape.w;
   forRows(e, space, [&](const RowUnit &unit) {
     Scratch scratch = makeScratch();
     Value kv = e.add(e.mul(unit.batch, shape.kvHeads),

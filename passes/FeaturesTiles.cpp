@@ -13,6 +13,9 @@
 
 #include "passes/Monomials.h"
 
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/xxhash.h"
+
 #include <algorithm>
 
 using namespace mlir;
@@ -23,16 +26,52 @@ using ::ropegrad::Monomials;
 // Monomials
 //===----------------------------------------------------------------------===//
 
-Features::Features(int64_t variables, int64_t degree)
+std::vector<int64_t> KeptFeatures::places() const {
+  std::vector<int64_t> result(rule.order.size());
+  for (auto [v, coordinate] : llvm::enumerate(rule.order))
+    result[coordinate] = static_cast<int64_t>(v);
+  return result;
+}
+
+Kept mlir::ropegrad::keptFeatures(std::optional<KeptAttr> attribute) {
+  if (!attribute)
+    return nullptr;
+  ::ropegrad::KeptMonomials rule = attribute->monomials();
+  auto table = ::ropegrad::KeptTable::make(rule, ::ropegrad::kMostKept);
+  if (!table)
+    return nullptr; // which the attribute's verifier rules out
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  for (const std::vector<int64_t> &list :
+       {rule.order, rule.costs, rule.budgets, rule.ends})
+    llvm::interleaveComma(list, stream << ";");
+  std::string name = "k" + std::to_string(table->size()) + "_" +
+                     llvm::utohexstr(llvm::xxh3_64bits(text), true);
+  return std::make_shared<KeptFeatures>(
+      KeptFeatures{std::move(rule), std::move(*table), std::move(name)});
+}
+
+Features::Features(int64_t variables, int64_t degree, Kept kept)
     : variables(variables), degree(degree),
-      size(Monomials(variables, degree).size()),
       // Segments of length 1 only: Horner would save nothing.
       stored(degree <= 1 || variables == 1 ? degree : degree - 1),
-      rows(Monomials(variables, stored).size()) {}
+      kept(std::move(kept)) {
+  size = offset(degree + 1);
+  rows = offset(stored + 1);
+}
+
+int64_t Features::offset(int64_t k) const {
+  return kept ? kept->table.offsets[k] : Monomials(variables, degree).offset(k);
+}
 
 std::vector<Segment> Features::segments(int64_t k) const {
-  Monomials monomials(variables, degree);
   std::vector<Segment> result;
+  if (kept) {
+    for (const ::ropegrad::KeptRun &run : kept->table.runs(k))
+      result.push_back({1 + run.factor, run.source, run.length, run.target});
+    return result;
+  }
+  Monomials monomials(variables, degree);
   int64_t target = monomials.offset(k);
   for (int64_t v = 0; v < variables; ++v) {
     int64_t length = Monomials::prefix(k - 1, v + 1);
@@ -45,12 +84,14 @@ std::vector<Segment> Features::segments(int64_t k) const {
 Features Features::upTo(int64_t highest) const {
   Features result = *this;
   result.stored = std::min(stored, highest);
-  result.rows = Monomials(variables, result.stored).size();
+  result.rows = offset(result.stored + 1);
   return result;
 }
 
 std::string Features::name() const {
-  return ("d" + Twine(variables) + "_g" + Twine(degree)).str();
+  return ("d" + Twine(variables) + "_g" + Twine(degree) +
+          (kept ? "_" + kept->name : ""))
+      .str();
 }
 
 //===----------------------------------------------------------------------===//

@@ -51,6 +51,9 @@ struct FeatureBuilder {
     auto x = cast<RankedTensorType>(k.getType());
     int64_t m =
         ::ropegrad::Monomials(x.getDimSize(3), degreeOf(polynomial)).size();
+    if (KeptAttr kept = this->kept())
+      m = ::ropegrad::KeptTable::make(kept.monomials(), ::ropegrad::kMostKept)
+              ->size();
     return RankedTensorType::get(
         {x.getDimSize(0), heads, m,
          cast<RankedTensorType>(factor.getType()).getDimSize(3)},
@@ -62,18 +65,24 @@ struct FeatureBuilder {
     return a.structured<AccumulateOp>(
         coefficientType(x, factor, heads), ValueRange{x, factor},
         a.b.getDenseF64ArrayAttr(polynomial.getCoefficients()),
-        logitsOf(polynomial).getScaleAttr());
+        logitsOf(polynomial).getScaleAttr(), kept());
   }
 
   Value expand(Value x, Value g) {
     auto width = cast<RankedTensorType>(g.getType()).getDimSize(3);
     return a.structured<ExpandOp>(withWidth(x, width), ValueRange{x, g},
-                                  degree());
+                                  degree(), kept());
   }
 
   Value reverse(Value x, Value g, Value u) {
     return a.structured<ReverseOp>(cast<RankedTensorType>(x.getType()),
-                                   ValueRange{x, g, u}, degree());
+                                   ValueRange{x, g, u}, degree(), kept());
+  }
+
+  /// Which monomials the plan leaves; null where all of them.
+  KeptAttr kept() {
+    std::optional<PlanAttr> plan = polynomial.getPlan();
+    return plan ? plan->getKept() : KeptAttr();
   }
 
   IntegerAttr degree() { return a.b.getI64IntegerAttr(degreeOf(polynomial)); }
@@ -332,6 +341,7 @@ struct ShareAccumulate : OpRewritePattern<AccumulateOp> {
           wider->getBlock() != op->getBlock() ||
           wider.getCoefficientsAttr() != op.getCoefficientsAttr() ||
           wider.getScaleAttr() != op.getScaleAttr() ||
+          wider.getKeptAttr() != op.getKeptAttr() ||
           headsOf(wider.getResults()[0]) != headsOf(op.getResults()[0]))
         continue;
       auto append = wider.getIns()[1].getDefiningOp<AppendColumnOp>();

@@ -9,6 +9,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "passes/GuardCoordinates.h"
 #include "passes/GuardPosition.h"
 
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
@@ -295,17 +296,29 @@ LogicalResult mlir::ropegrad::lowerGuard(Emitter &e, GuardOp op) {
     position.emplace(e, op, q->space, k->space);
     position->measure();
   }
-  Value largest =
-      e.loop(e.index(0), heads, 1, constant(e, 0),
+  std::optional<CoordinateLimits> coordinates;
+  if (op.getKept()) {
+    coordinates.emplace(e, op, q->space, k->space);
+    coordinates->measure();
+  }
+  SmallVector<Value> zeros(2, constant(e, 0));
+  SmallVector<Value> found =
+      e.loop(e.index(0), heads, 1, zeros,
              [&](Value head, ValueRange state) -> SmallVector<Value> {
                Value queries = maxNorm(e, q->norms, e.mul(head, group), group);
                Value keys = maxNorm(e, k->norms, e.mul(head, chunks), chunks);
-               Value bound = e.mulf(queries, keys);
+               Value bound = e.mulf(queries, keys), share = state[1];
                if (position)
                  bound = position->of(head, bound);
-               return {maximum(e, state[0], bound)};
-             })
-          .front();
+               if (coordinates) {
+                 CoordinateLimits::Found each = coordinates->of(head);
+                 bound =
+                     arith::MinimumFOp::create(e.b, e.loc, bound, each.sum);
+                 share = maximum(e, share, each.share);
+               }
+               return {maximum(e, state[0], bound), share};
+             });
+  Value largest = found[0];
   double scale = std::abs(op.getScale().convertToDouble());
   Value radius = e.mulf(largest, constant(e, scale));
   storeRadius(e, radius, op.getOuts()[0]);
@@ -314,5 +327,10 @@ LogicalResult mlir::ropegrad::lowerGuard(Emitter &e, GuardOp op) {
       arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::OLE, radius,
                             constant(e, op.getLimit().convertToDouble()));
   returnUnless(e, op, within, /*status=*/1);
+  if (!coordinates)
+    return success();
+  Value withinLimits = arith::CmpFOp::create(
+      e.b, e.loc, arith::CmpFPredicate::OLE, found[1], constant(e, 1));
+  returnUnless(e, op, withinLimits, /*status=*/10);
   return success();
 }

@@ -65,10 +65,27 @@ std::vector<double> weightsOf(int64_t d, ArrayRef<double> coefficients,
       .weights({coefficients.begin(), coefficients.end()}, scale);
 }
 
+/// The same of the monomials of an op.
+std::vector<double> weightsOf(const FeatureShape &shape,
+                              ArrayRef<double> coefficients, double scale) {
+  if (!shape.kept)
+    return weightsOf(shape.d, coefficients, scale);
+  const ::ropegrad::KeptTable &table = shape.kept->table;
+  std::vector<double> weights;
+  double power = 1.0;
+  for (auto [k, coefficient] : llvm::enumerate(coefficients)) {
+    for (int64_t i = table.offsets[k]; i < table.offsets[k + 1]; ++i)
+      weights.push_back(coefficient * power * table.monomials[i].multinomial);
+    power *= scale;
+  }
+  return weights;
+}
+
 /// x (B, H, n, d) against G (B, H', M, w).
-FeatureShape shapeAgainst(Value x, Value g, int64_t degree) {
+FeatureShape shapeAgainst(Value x, Value g, int64_t degree,
+                          std::optional<KeptAttr> kept) {
   ArrayRef<int64_t> s = shapeOf(x), t = shapeOf(g);
-  return {s[0], s[1], t[1], s[2], s[3], t[3], degree};
+  return {s[0], s[1], t[1], s[2], s[3], t[3], degree, keptFeatures(kept)};
 }
 
 /// The rows of all `values`, or nothing after an error.
@@ -87,12 +104,12 @@ FailureOr<SmallVector<Tall>> tallsOf(Emitter &e, Operation *op,
 LogicalResult lower(AccumulateOp op, Emitter &e) {
   Value x = op.getIns()[0], g = op.getOuts()[0];
   ArrayRef<double> c = op.getCoefficients();
-  FeatureShape shape = shapeAgainst(x, g, c.size() - 1);
+  FeatureShape shape = shapeAgainst(x, g, c.size() - 1, op.getKept());
   auto talls = tallsOf(e, op, {x, op.getIns()[1]});
   if (failed(talls))
     return failure();
   emitAccumulate(e, op, shape, rowSpace(e, op, x),
-                 weightsOf(shape.d, c, op.getScale().convertToDouble()),
+                 weightsOf(shape, c, op.getScale().convertToDouble()),
                  (*talls)[0], (*talls)[1], e.flat(g));
   return success();
 }
@@ -102,8 +119,8 @@ LogicalResult lower(ExpandOp op, Emitter &e) {
   auto talls = tallsOf(e, op, {x, g, op.getOuts()[0]});
   if (failed(talls))
     return failure();
-  emitExpand(e, op, shapeAgainst(x, g, op.getDegree()), rowSpace(e, op, x),
-             (*talls)[0], (*talls)[1], (*talls)[2]);
+  emitExpand(e, op, shapeAgainst(x, g, op.getDegree(), op.getKept()),
+             rowSpace(e, op, x), (*talls)[0], (*talls)[1], (*talls)[2]);
   return success();
 }
 
@@ -112,8 +129,9 @@ LogicalResult lower(ReverseOp op, Emitter &e) {
   auto talls = tallsOf(e, op, {x, op.getIns()[2], op.getOuts()[0]});
   if (failed(talls))
     return failure();
-  emitReverse(e, op, shapeAgainst(x, g, op.getDegree()), rowSpace(e, op, x),
-              (*talls)[0], e.flat(g), (*talls)[1], (*talls)[2]);
+  emitReverse(e, op, shapeAgainst(x, g, op.getDegree(), op.getKept()),
+              rowSpace(e, op, x), (*talls)[0], e.flat(g), (*talls)[1],
+              (*talls)[2]);
   return success();
 }
 

@@ -22,6 +22,19 @@ FloatAttr floatAttr(Builder &b, std::optional<double> value) {
   return value ? b.getF64FloatAttr(*value) : FloatAttr();
 }
 
+KeptAttr keptAttribute(Builder &b,
+                       const std::optional<::ropegrad::Truncation> &some) {
+  if (!some)
+    return KeptAttr();
+  auto list = [&](const std::vector<int64_t> &values) {
+    return b.getDenseI64ArrayAttr(values);
+  };
+  const ::ropegrad::KeptMonomials &kept = some->kept;
+  return KeptAttr::get(b.getContext(), list(kept.order), list(kept.costs),
+                       list(kept.budgets), list(kept.ends),
+                       b.getDenseF64ArrayAttr(some->limits));
+}
+
 PlanAttr toAttribute(MLIRContext *context, const ::ropegrad::Plan &plan,
                      const ::ropegrad::Problem &problem) {
   Builder b(context);
@@ -37,7 +50,8 @@ PlanAttr toAttribute(MLIRContext *context, const ::ropegrad::Plan &plan,
       fit ? floatAttr(b, fit->bounds.deltaPrime) : FloatAttr(),
       integer(plan.features), floatAttr(b, plan.flops),
       floatAttr(b, plan.bytes), floatAttr(b, plan.predictedMs),
-      fit ? b.getBoolAttr(problem.needsGradient()) : BoolAttr());
+      fit ? b.getBoolAttr(problem.needsGradient()) : BoolAttr(),
+      keptAttribute(b, plan.truncation));
 }
 
 struct PlanPass : impl::PlanBase<PlanPass> {

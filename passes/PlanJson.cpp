@@ -56,6 +56,10 @@ std::string planToJson(const Plan &plan) {
                               ? llvm::json::Value(toString(plan.fit))
                               : llvm::json::Value(nullptr));
     json.attribute("features", orNull(plan.features));
+    if (plan.truncation) {
+      json.attribute("monomials", *plan.monomials);
+      json.attribute("monomials_kept", plan.truncation->size);
+    }
     json.attribute("radius", orNull(plan.radius));
     json.attribute("delta", orNull(delta));
     json.attribute("delta_prime", orNull(deltaPrime));

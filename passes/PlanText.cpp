@@ -125,12 +125,16 @@ private:
       std::string degree = "-", features = "-", delta = "-", prime = "-";
       if (each.degree) {
         degree = format(static_cast<int64_t>(*each.degree));
-        int64_t count = Monomials(problem.d, *each.degree).size();
+        int64_t count = each.features.value_or(
+            Monomials(problem.d, *each.degree).size());
         features = count < 10000000 ? format(count)
                                     : format(static_cast<double>(count), 3);
       }
       const auto &fit = polynomial.approximation;
-      if (fit && each.degree == polynomial.degree) {
+      if (each.features) {
+        delta = format(each.errors.delta, 2);
+        prime = format(each.errors.deltaPrime, 2);
+      } else if (fit && each.degree == polynomial.degree) {
         delta = format(fit->bounds.delta, 2);
         prime = format(fit->bounds.deltaPrime, 2);
       }
@@ -215,6 +219,7 @@ private:
   std::string radiusOf(const Problem &p, double radius) const {
     Problem unit = p;
     unit.radius.reset();
+    unit.bounds.clear();
     unit.bound = 1.0;
     double bound = std::sqrt(radius / *unit.impliedRadius());
     double digits = std::pow(10.0, std::floor(std::log10(bound)) - 1);

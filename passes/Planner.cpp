@@ -10,6 +10,7 @@
 
 #include "passes/Planner.h"
 #include "dialect/Format.h"
+#include "passes/Monomials.h"
 #include "passes/PlanFourier.h"
 #include "passes/PlanScan.h"
 #include "passes/Polynomial.h"
@@ -72,11 +73,25 @@ Alternative judgeFeatures(const Problem &p, const PolynomialChoice &polynomial,
     result.reason = join(obstacles);
     return result;
   }
-  double flops = CostModel::featuresFlops(p, *polynomial.degree);
-  result.predictedMs =
-      model.milliseconds(p, Route::Features, flops, threads, polynomial.degree);
-  result.reason = "M = " + format(*polynomial.features) +
+  double flops =
+      CostModel::featuresFlops(p, *polynomial.degree, polynomial.features);
+  std::optional<int64_t> stored;
+  std::string all;
+  if (const auto &some = polynomial.truncation) {
+    stored = some->stored;
+    result.features = polynomial.features;
+    result.errors = polynomial.approximation->bounds;
+    all = " of " + format(static_cast<double>(
+                              Monomials(p.d, *polynomial.degree).size()),
+                          10);
+  }
+  result.predictedMs = model.milliseconds(p, Route::Features, flops, threads,
+                                          polynomial.degree, stored);
+  result.reason = "M = " + format(*polynomial.features) + all +
                   " features a row: " + format(flops, 3) + " flops";
+  if (!all.empty())
+    result.reason += "; the bounds of coordinates leave the others too small "
+                     "to matter";
   return result;
 }
 
@@ -128,8 +143,13 @@ void adopt(Plan &plan, const Problem &p, PolynomialChoice polynomial,
     plan.bytes = fourierBytes(p, *polynomial.degree);
     break;
   default:
-    plan.flops = CostModel::featuresFlops(p, *polynomial.degree);
-    plan.bytes = CostModel::featuresBytes(p, *polynomial.degree);
+    plan.flops =
+        CostModel::featuresFlops(p, *polynomial.degree, polynomial.features);
+    plan.bytes =
+        CostModel::featuresBytes(p, *polynomial.degree, polynomial.features);
+    if (polynomial.truncation)
+      plan.monomials = Monomials(p.d, *polynomial.degree).size();
+    plan.truncation = std::move(polynomial.truncation);
   }
   if (polynomial.approximation)
     plan.radius = polynomial.approximation->radius;
@@ -142,10 +162,11 @@ PlanResult makePlan(const Problem &problem, int64_t threads,
                     const CostModel &model) {
   threads = std::max<int64_t>(threads, 1);
   PolynomialChoice polynomial = choosePolynomial(problem);
+  PolynomialChoice some = dropFeatures(problem, polynomial);
   PlanResult result;
   Plan &plan = result.plan.emplace();
   plan.alternatives = {judgeExact(problem, model, threads),
-                       judgeFeatures(problem, polynomial, model, threads),
+                       judgeFeatures(problem, some, model, threads),
                        judgeScan(problem, polynomial, model, threads),
                        judgeFourier(problem, polynomial, model, threads)};
   const Alternative *chosen = nullptr;
@@ -159,7 +180,9 @@ PlanResult makePlan(const Problem &problem, int64_t threads,
     if (eligible && (!chosen || each.predictedMs < chosen->predictedMs))
       chosen = &each;
   }
-  adopt(plan, problem, std::move(polynomial), *chosen);
+  adopt(plan, problem,
+        std::move(chosen->route == Route::Features ? some : polynomial),
+        *chosen);
   return result;
 }
 

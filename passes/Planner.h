@@ -15,6 +15,7 @@
 #include "dialect/Problem.h"
 #include "passes/Approximation.h"
 #include "passes/CostModel.h"
+#include "passes/Truncation.h"
 
 #include <optional>
 #include <string>
@@ -31,6 +32,8 @@ struct Alternative {
   bool admissible = false;
   std::string reason; ///< why not, or what it costs; never empty
   std::optional<double> predictedMs;
+  std::optional<int64_t> features; ///< where some monomials are left out
+  ErrorBounds errors;              ///< then, with what is lost
 };
 
 struct Plan {
@@ -39,6 +42,10 @@ struct Plan {
   std::optional<unsigned> degree; ///< of p or of the polynomial similarity
   Fit fit = Fit::Minimax;
   std::optional<int64_t> features; ///< M
+  /// Where `features` are some of the monomials only: which, and how many there
+  /// are of that degree. The bounds of the approximation include what is lost.
+  std::optional<Truncation> truncation;
+  std::optional<int64_t> monomials;
   std::optional<double> radius;    ///< widened: radius_limit
   double flops = 0.0;              ///< of one call, all heads
   double bytes = 0.0;              ///< inputs, outputs and workspace, estimated

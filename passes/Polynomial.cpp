@@ -168,4 +168,35 @@ PolynomialChoice choosePolynomial(const Problem &p) {
   return choice;
 }
 
+PolynomialChoice dropFeatures(const Problem &p, const PolynomialChoice &all) {
+  constexpr unsigned degrees = 2; // the second has more room for what is lost
+  bool gradient = p.needsGradient();
+  const std::optional<Approximation> &least = all.approximation;
+  PolynomialChoice best = all;
+  if (p.bounds.empty() || !p.tolerance || !least || *all.degree < 2 ||
+      relevantError(*least, gradient) > *p.tolerance)
+    return best;
+  CoordinateBounds bounds = coordinateBounds(p);
+  auto most = std::min<unsigned>(*all.degree + degrees - 1, kMaxDegree);
+  for (unsigned degree = *all.degree; degree <= most; ++degree) {
+    // The gradient of X needs all monomials of p'.
+    if ((p.degree && degree != *p.degree) ||
+        (p.wants("X") && Monomials(p.d, degree - 1).size() > kMaxFeatures))
+      break;
+    std::optional<Approximation> fit =
+        degree == *all.degree
+            ? least
+            : approximateExp(least->radius, degree, p.fit, gradient, p.sigma);
+    std::optional<Truncation> found =
+        fit ? dropMonomials(*fit, bounds, *p.tolerance, gradient)
+            : std::nullopt;
+    if (!found || found->size >= *best.features)
+      continue;
+    fit->bounds.delta += found->dropped.delta;
+    fit->bounds.deltaPrime += found->dropped.deltaPrime;
+    best = {std::move(fit), degree, found->size, "", std::move(found)};
+  }
+  return best;
+}
+
 } // namespace ropegrad

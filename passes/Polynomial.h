@@ -14,6 +14,7 @@
 
 #include "dialect/Problem.h"
 #include "passes/Approximation.h"
+#include "passes/Truncation.h"
 
 #include <string>
 
@@ -24,11 +25,19 @@ struct PolynomialChoice {
   std::optional<unsigned> degree;
   std::optional<int64_t> features; ///< M of that degree
   std::string obstacle;            ///< why none can be used; empty if one can
+  /// Where route features keeps some of the monomials only: `features` of them,
+  /// and the bounds of the approximation include what is lost.
+  std::optional<Truncation> truncation;
 };
 
 /// The similarity itself if it is polynomial; otherwise the degree asked for,
 /// or the smallest that meets the tolerance on the widened radius.
 PolynomialChoice choosePolynomial(const Problem &problem);
+
+/// What route features uses: `all`, the choice above, or fewer monomials, maybe
+/// of a higher degree, where the problem has bounds of coordinates.
+PolynomialChoice dropFeatures(const Problem &problem,
+                              const PolynomialChoice &all);
 
 } // namespace ropegrad
 

@@ -51,6 +51,8 @@ const char *ropegrad_status_name(int status) {
     return "arrays-overlap";
   case ROPEGRAD_ARRAY_MISALIGNED:
     return "array-misaligned";
+  case ROPEGRAD_BOUND_EXCEEDED:
+    return "bound-exceeded";
   case ROPEGRAD_CANNOT_READ:
     return "cannot-read";
   case ROPEGRAD_NOT_A_KERNEL:

@@ -101,6 +101,13 @@ TEST(Problem, ImpliedRadius) {
   EXPECT_DOUBLE_EQ(*p.impliedRadius(), 0.25 * 3 * 4.0);
   p.radius = 0.5;
   EXPECT_DOUBLE_EQ(*p.impliedRadius(), 0.5);
+  p = loss();
+  p.bounds = {4, 2, 1, 1};
+  EXPECT_DOUBLE_EQ(*p.impliedRadius(), 0.25 * 8);
+  p.bound = 2.0;
+  EXPECT_DOUBLE_EQ(*p.impliedRadius(), 0.25 * 8);
+  p.bound = 1.0;
+  EXPECT_DOUBLE_EQ(*p.impliedRadius(), 0.25 * 4);
 }
 
 TEST(Problem, Wants) {
@@ -266,6 +273,32 @@ TEST(Validate, Numbers) {
                          p.degree = 3;
                        }),
             "expected degree 2, that of the polynomial similarity, but got 3");
+}
+
+TEST(Validate, BoundsOfCoordinates) {
+  EXPECT_EQ(errorAfter(loss(), [](Problem &p) { p.bounds = {1, 1, 2, 2}; }),
+            "");
+  EXPECT_EQ(errorAfter(loss(), [](Problem &p) { p.bounds = {1, 1, 2}; }),
+            "expected 4 bounds, one for each coordinate, but got 3");
+  for (double bad : {0.0, -1.0, kInfinity, kNan})
+    EXPECT_NE(errorAfter(loss(), [=](Problem &p) { p.bounds = {1, bad, 1, 1}; })
+                  .find("expected bounds to be positive and finite, but got"),
+              std::string::npos);
+  EXPECT_EQ(errorAfter(loss(),
+                       [](Problem &p) {
+                         p.bounds = {1, 1, 1, 1};
+                         p.position = Position::General;
+                         p.support = {{0, 0}};
+                       }),
+            "expected position rotary or none with bounds of coordinates, but "
+            "got general");
+  EXPECT_EQ(errorAfter(loss(),
+                       [](Problem &p) {
+                         p.bounds = {1, 1, 1, 1};
+                         p.similarity = {1, 1};
+                       }),
+            "expected similarity exp with bounds of coordinates, but got a "
+            "polynomial");
 }
 
 TEST(Validate, TypesAndGradients) {

@@ -35,7 +35,11 @@ enum ropegrad_status {
    * an output with itself. */
   ROPEGRAD_ARRAYS_OVERLAP = 8,
   /* An array is not aligned to its elements, or a residual to 64 bytes. */
-  ROPEGRAD_ARRAY_MISALIGNED = 9
+  ROPEGRAD_ARRAY_MISALIGNED = 9,
+  /* The radius is within the kernel's, but a coordinate of queries and keys
+   * exceeds the bound that the kernel was compiled for (--bounds). Kernels that
+   * report degree_used compute exactly then, which is status 0. */
+  ROPEGRAD_BOUND_EXCEEDED = 10
 };
 #endif
 )";
@@ -94,7 +98,7 @@ const char *const kContract = R"(/*
  *   output depends on it.
  * - Outputs need no initial values and are overwritten. Where the status is not
  *   0 they hold nothing of use, for they may have served as scratch; only
- *   *radius_found says something after status 1.
+ *   *radius_found says something after status 1 or 10.
  *
  * workspace is scratch memory, aligned to 64 bytes, of at least as many bytes
  * as F_workspace_bytes(threads) says, whatever the sizes of the call. Nothing

@@ -164,8 +164,10 @@ private:
       if (index + 1 == bodies.size())
         return returnCall(info, body, call);
       Value *status = callBody(info, body, call);
-      returnUnless(b.CreateICmpEQ(status, b.getInt32(ROPEGRAD_RADIUS_EXCEEDED)),
-                   status);
+      returnUnless(
+          b.CreateOr(b.CreateICmpEQ(status, b.getInt32(ROPEGRAD_RADIUS_EXCEEDED)),
+                     b.CreateICmpEQ(status, b.getInt32(ROPEGRAD_BOUND_EXCEEDED))),
+          status);
     }
   }
 

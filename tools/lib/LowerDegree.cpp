@@ -26,6 +26,8 @@ std::optional<PlannedProblem> planLowerDegree(const Problem &problem,
     Problem lower = problem;
     lower.route = plan.route;
     lower.radius = share * *radius;
+    for (double &bound : lower.bounds)
+      bound *= share;
     PlanResult planned = makePlan(lower, threads, model);
     if (!planned.plan || !planned.plan->degree ||
         *planned.plan->degree >= *plan.degree)

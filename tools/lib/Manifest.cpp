@@ -94,6 +94,8 @@ void writeProblem(Writer &writer, const Problem &p) {
   else
     writer.reals("similarity", p.similarity);
   writer.text("dtype", toString(p.dtype));
+  if (!p.bounds.empty())
+    writer.reals("bounds", p.bounds);
   writer.texts("wrt", p.wrt);
 }
 

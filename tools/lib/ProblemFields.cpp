@@ -49,6 +49,10 @@ const ProblemField kFields[] = {
      MEMBER(channels)},
     {"bound", kSizes, "B", "largest absolute entry of Q and K", "",
      MEMBER(bound)},
+    {"bounds", kSizes, "B1,...,BD",
+     "largest |Q_ia K_ja| for each coordinate a; rotary: of a pair, their sum "
+     "bounds the product of norms. Features drops what is too small to matter",
+     "", &boundsFromText, &boundsFromJson, &copy<&Problem::bounds>},
     {"radius", kSizes, "R", "largest absolute logit; wins over --bound", "",
      MEMBER(radius)},
     {"tolerance", kSizes, "E",
@@ -122,6 +126,7 @@ ProblemSpec::ProblemSpec(const Problem &complete) : problem(complete) {
   drop("support", complete.support.empty());
   drop("window", complete.window == 0);
   drop("bound", !complete.bound);
+  drop("bounds", complete.bounds.empty());
   drop("radius", !complete.radius);
   drop("tolerance", !complete.tolerance);
   drop("degree", !complete.degree);

@@ -55,6 +55,8 @@ public:
       add("similarity", b.getDenseF64ArrayAttr(p.similarity));
     add("scale", b.getF64FloatAttr(p.scale));
     addOptional("bound", p.bound);
+    if (!p.bounds.empty())
+      add("bounds", b.getDenseF64ArrayAttr(p.bounds));
     addOptional("radius", p.radius);
     addOptional("tolerance", p.tolerance);
     addRequests();

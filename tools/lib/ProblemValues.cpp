@@ -126,6 +126,13 @@ std::string alibiFromText(StringRef text, Problem &problem) {
   return kGood;
 }
 
+std::string boundsFromText(StringRef text, Problem &problem) {
+  return readReals(text, problem.bounds)
+             ? kGood
+             : "finite numbers, one for each coordinate, with commas between "
+               "them";
+}
+
 std::string similarityFromText(StringRef text, Problem &problem) {
   const char *const expected = "exp or poly:c0,c1,... with finite numbers";
   if (text == "exp")
@@ -231,6 +238,12 @@ std::string alibiFromJson(const json::Value &json, Problem &problem) {
     return "a finite number, or a list of one per head";
   dropZeroSlope(problem.alibi);
   return kGood;
+}
+
+std::string boundsFromJson(const json::Value &json, Problem &problem) {
+  return jsonReals(json, problem.bounds)
+             ? kGood
+             : "a list of finite numbers, one for each coordinate";
 }
 
 std::string similarityFromJson(const json::Value &json, Problem &problem) {

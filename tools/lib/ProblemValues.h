@@ -39,6 +39,7 @@ std::string readText(llvm::StringRef text, bool &value);
 std::string readText(llvm::StringRef text, std::vector<SupportEntry> &value);
 std::string readText(llvm::StringRef text, std::vector<std::string> &value);
 std::string alibiFromText(llvm::StringRef text, Problem &problem);
+std::string boundsFromText(llvm::StringRef text, Problem &problem);
 std::string similarityFromText(llvm::StringRef text, Problem &problem);
 
 std::string readJson(const llvm::json::Value &json, int64_t &value);
@@ -50,6 +51,7 @@ std::string readJson(const llvm::json::Value &json,
 std::string readJson(const llvm::json::Value &json,
                      std::vector<std::string> &value);
 std::string alibiFromJson(const llvm::json::Value &json, Problem &problem);
+std::string boundsFromJson(const llvm::json::Value &json, Problem &problem);
 std::string similarityFromJson(const llvm::json::Value &json, Problem &problem);
 
 constexpr Entry lastOf(Entry) { return Entry::Attention; }

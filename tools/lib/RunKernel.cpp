@@ -117,6 +117,10 @@ static std::string explain(const RunReport &report,
     return name + ": expected a logit radius of at most " +
            number(report.radiusLimit) + ", but got " +
            number(report.radiusFound);
+  case ROPEGRAD_BOUND_EXCEEDED:
+    return name + ": expected every coordinate of queries and keys within the "
+                  "bounds that the kernel was compiled for, but got one "
+                  "beyond its own";
   case ROPEGRAD_NOT_FINITE:
     return name + ": expected finite outputs, but got nan or inf" +
            (notFinite.empty() ? "" : " in " + notFinite);

@@ -69,7 +69,10 @@ static void printText(const RunReport &report, raw_ostream &stream) {
   if (report.degree)
     stream << ", degree " << *report.degree;
   if (report.route != report.plannedRoute)
-    stream << ", for the radius exceeds that of " << report.plannedRoute;
+    stream << (report.radiusFound <= report.radiusLimit
+                   ? ", for a coordinate exceeds the bounds of "
+                   : ", for the radius exceeds that of ")
+           << report.plannedRoute;
   else if (report.degree != report.plannedDegree)
     stream << ", enough for the radius; planned " << *report.plannedDegree;
   stream << "\n";
