@@ -84,7 +84,9 @@ CertifiedProblem choose(ProblemOpInterface op, PlanAttr plan) {
   if (isExact)
     return certified;
   int64_t degree = plan.getDegree().getInt();
+  // A kernel may keep a part of monomials that are far too many.
   if (degree < 0 || degree > ::ropegrad::kMaxDegree ||
+      ::ropegrad::Monomials(p.d, degree).size() > ::ropegrad::kMostKept ||
       ::ropegrad::CostModel::exactFlops(p) <=
           ::ropegrad::CostModel::featuresFlops(p, degree))
     return certified;
@@ -110,6 +112,7 @@ public:
         loc(this->kernel.value->getLoc()), a(b, loc), f(a) {
     auto route = this->certified.monomials ? plan.getRoute() : Route::Exact;
     auto degree = this->certified.monomials ? plan.getDegree() : IntegerAttr();
+    kept = plan.getKept();
     this->plan = PlanAttr::get(b.getContext(), route, plan.getFit(), degree, {},
                                {}, {}, {}, {}, {}, {}, {}, {}, {});
   }
@@ -249,8 +252,21 @@ private:
             ValueRange{},
             ValueRange{a.empty({}, b.getF64Type()), values.q, values.k},
             b.getF64FloatAttr(limit), b.getF64FloatAttr(problem.scale),
-            DenseI64ArrayAttr(), KeptAttr())
+            DenseI64ArrayAttr(), widerLimits())
             .getResults()[0];
+  }
+
+  /// A certificate has all monomials and no need of the limits, but measures
+  /// the radius as the kernel does, in another precision.
+  KeptAttr widerLimits() {
+    if (!kept)
+      return kept;
+    SmallVector<double> limits;
+    for (double limit : kept.getLimits().asArrayRef())
+      limits.push_back(::ropegrad::widenedRadius(limit));
+    return KeptAttr::get(b.getContext(), kept.getOrder(), kept.getCosts(),
+                         kept.getBudgets(), kept.getEnds(),
+                         b.getDenseF64ArrayAttr(limits));
   }
 
   /// O of Q, K, V, or dQ for an upstream gradient.
@@ -439,6 +455,7 @@ private:
   Algebra a;
   RowFormulas f;
   PlanAttr plan;
+  KeptAttr kept; ///< of the kernel
   llvm::StringMap<Value> arguments, wide, computed;
   CertifiedValues values;
   RoundingErrors rounding;

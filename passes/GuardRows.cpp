@@ -301,22 +301,21 @@ LogicalResult mlir::ropegrad::lowerGuard(Emitter &e, GuardOp op) {
     coordinates.emplace(e, op, q->space, k->space);
     coordinates->measure();
   }
-  SmallVector<Value> zeros(2, constant(e, 0));
+  SmallVector<Value> zeros(coordinates ? 2 : 1, constant(e, 0));
   SmallVector<Value> found =
       e.loop(e.index(0), heads, 1, zeros,
              [&](Value head, ValueRange state) -> SmallVector<Value> {
                Value queries = maxNorm(e, q->norms, e.mul(head, group), group);
                Value keys = maxNorm(e, k->norms, e.mul(head, chunks), chunks);
-               Value bound = e.mulf(queries, keys), share = state[1];
+               Value bound = e.mulf(queries, keys);
                if (position)
                  bound = position->of(head, bound);
-               if (coordinates) {
-                 CoordinateLimits::Found each = coordinates->of(head);
-                 bound =
-                     arith::MinimumFOp::create(e.b, e.loc, bound, each.sum);
-                 share = maximum(e, share, each.share);
-               }
-               return {maximum(e, state[0], bound), share};
+               if (!coordinates)
+                 return {maximum(e, state[0], bound)};
+               CoordinateLimits::Found each = coordinates->of(head);
+               bound = arith::MinimumFOp::create(e.b, e.loc, bound, each.sum);
+               return {maximum(e, state[0], bound),
+                       maximum(e, state[1], each.share)};
              });
   Value largest = found[0];
   double scale = std::abs(op.getScale().convertToDouble());
