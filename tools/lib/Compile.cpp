@@ -20,6 +20,7 @@
 #include "tools/lib/LowerDegree.h"
 #include "tools/lib/OutputFile.h"
 #include "tools/lib/ProblemModule.h"
+#include "tools/lib/SampleBounds.h"
 
 #include "mlir/Dialect/Func/Extensions/InlinerExtension.h"
 #include "mlir/InitAllDialects.h"
@@ -74,6 +75,8 @@ public:
 
   std::string run() {
     if (std::string error = readProblem(); !error.empty())
+      return error;
+    if (std::string error = measureSample(); !error.empty())
       return error;
     if (std::string error = makeTarget(options.cpu, target); !error.empty())
       return error;
@@ -143,6 +146,16 @@ private:
       return options.input + ": " + error;
     ProblemSpec spec(problem);
     return resolve(options, &spec);
+  }
+
+  /// Bounds of coordinates from --bounds-from.
+  std::string measureSample() {
+    if (options.boundsFrom.empty())
+      return "";
+    if (!options.problem.bounds.empty())
+      return "expected bounds or --bounds-from, but got both";
+    std::string error = measureBounds(options.boundsFrom, options.problem);
+    return error.empty() ? validate(options.problem) : error;
   }
 
   std::string located(mlir::Diagnostic &diagnostic) {

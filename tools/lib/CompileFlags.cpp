@@ -85,6 +85,11 @@ std::string setCalibration(StringRef value, Parse &parse) {
   return value.empty() ? "the name of a file" : "";
 }
 
+std::string setBoundsFrom(StringRef value, Parse &parse) {
+  parse.options.boundsFrom = value.str();
+  return value.empty() ? "the name of a folder" : "";
+}
+
 std::string setExactBy(StringRef value, Parse &parse) {
   if (value == "halide" && !ROPEGRAD_HALIDE)
     return "!expected a build with Halide for --exact-by halide, but this one "
@@ -150,6 +155,9 @@ const ToolFlag kToolFlags[] = {
     {"--calibration", kTarget, "FILE",
      "rates of the machine, from ./dev bench --calibrate", "what ships",
      setCalibration},
+    {"--bounds-from", kTarget, "DIR",
+     "measure --bounds on a sample: Q.npy and K.npy, or A1, X1, A2 and X2", "",
+     setBoundsFrom},
     {"--no-fallback", kOutput, nullptr,
      "route auto: nothing but the plan; refuse inputs beyond its radius, as a "
      "forced route does",

@@ -48,6 +48,7 @@ struct CompileOptions {
   bool fallback = true;
   std::string exactBy = "mlir";
   std::string calibration; ///< path; empty: the rates that ship
+  std::string boundsFrom;  ///< folder of a sample; empty: none
 
   bool showHelp = false, showVersion = false;
 

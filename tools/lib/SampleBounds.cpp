@@ -1,0 +1,125 @@
+//===- SampleBounds.cpp - Bounds of coordinates from a sample -------------===//
+//
+// Part of RopeGrad, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+//
+// One sample stands for all heads: of each head the largest entries of its
+// queries times those of the keys that they meet, then the largest over heads.
+//
+//===----------------------------------------------------------------------===//
+
+#include "tools/lib/SampleBounds.h"
+
+#include "tools/lib/Npy.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace ropegrad {
+namespace {
+
+struct Array {
+  Shape shape;
+  std::vector<double> values;
+};
+
+std::string readArray(const std::string &folder, const std::string &name,
+                      size_t rank, Array &array) {
+  std::string path = folder + "/" + name + ".npy";
+  NpyReader reader;
+  std::string error = reader.open(path);
+  if (error.empty() && reader.shape().size() != rank)
+    error = "expected an array of rank " + std::to_string(rank) +
+            ", but got shape " + toString(reader.shape());
+  if (error.empty()) {
+    array.shape = reader.shape();
+    array.values.resize(elementCount(array.shape));
+    error = reader.read(FloatType::F64, array.values.data());
+  }
+  return error.empty() ? "" : "--bounds-from: " + path + ": " + error;
+}
+
+/// Q = A1 X1 as (1, 1, n, d).
+std::string multiply(const std::string &folder, const std::string &left,
+                     const std::string &right, Array &product) {
+  Array a, x;
+  std::string error = readArray(folder, left, 2, a);
+  if (error.empty())
+    error = readArray(folder, right, 2, x);
+  if (!error.empty())
+    return error;
+  int64_t n = a.shape[0], c = a.shape[1], d = x.shape[1];
+  if (x.shape[0] != c)
+    return "--bounds-from: expected " + right + " with " + std::to_string(c) +
+           " rows, as many as " + left + " has columns, but got " +
+           std::to_string(x.shape[0]);
+  product = {{1, 1, n, d}, std::vector<double>(n * d)};
+  for (int64_t i = 0; i < n; ++i)
+    for (int64_t k = 0; k < c; ++k)
+      for (int64_t j = 0; j < d; ++j)
+        product.values[i * d + j] += a.values[i * c + k] * x.values[k * d + j];
+  return "";
+}
+
+/// The other coordinate of a's rotary pair; a itself where there is none.
+int64_t partnerOf(const Problem &p, int64_t a) {
+  if (p.position != Position::Rotary)
+    return a;
+  if (p.layout == Layout::Interleaved)
+    return a ^ 1;
+  return a < p.d / 2 ? a + p.d / 2 : a - p.d / 2;
+}
+
+/// Of each batch entry and head the largest norm of each coordinate's group.
+std::vector<double> largestNorms(const Problem &p, const Array &x) {
+  int64_t heads = x.shape[0] * x.shape[1], n = x.shape[2], d = p.d;
+  std::vector<double> result(heads * d);
+  for (int64_t row = 0; row < heads * n; ++row)
+    for (int64_t a = 0; a < d; ++a) {
+      int64_t b = partnerOf(p, a);
+      double one = x.values[row * d + a], other = x.values[row * d + b];
+      double size = a == b ? std::abs(one) : std::hypot(one, other);
+      double &most = result[row / n * d + a];
+      most = std::max(most, size);
+    }
+  return result;
+}
+
+} // namespace
+
+std::string measureBounds(const std::string &folder, Problem &p) {
+  Array q, k;
+  bool isLoss = p.entry == Entry::LossGradient;
+  std::string error = isLoss ? multiply(folder, "A1", "X1", q)
+                             : readArray(folder, "Q", 4, q);
+  if (error.empty())
+    error = isLoss ? multiply(folder, "A2", "X2", k)
+                   : readArray(folder, "K", 4, k);
+  if (!error.empty())
+    return error;
+  if (q.shape[3] != p.d || k.shape[3] != p.d)
+    return "--bounds-from: expected rows of " + std::to_string(p.d) +
+           " numbers, but got " + toString(q.shape) + " and " +
+           toString(k.shape);
+  if (q.shape[0] != k.shape[0] || k.shape[1] == 0 ||
+      q.shape[1] % k.shape[1] != 0)
+    return "--bounds-from: expected as many batch entries, and heads of K that "
+           "divide those of Q, but got " +
+           toString(q.shape) + " and " + toString(k.shape);
+  std::vector<double> queries = largestNorms(p, q), keys = largestNorms(p, k);
+  int64_t group = q.shape[1] / k.shape[1];
+  p.bounds.assign(p.d, 0.0);
+  for (size_t i = 0; i < queries.size(); ++i) {
+    auto head = static_cast<int64_t>(i) / p.d, a = static_cast<int64_t>(i) % p.d;
+    double product = queries[i] * keys[head / group * p.d + a];
+    bool isPair = partnerOf(p, a) != a;
+    p.bounds[a] = std::max(p.bounds[a], isPair ? product / 2 : product);
+  }
+  double largest = *std::max_element(p.bounds.begin(), p.bounds.end());
+  for (double &bound : p.bounds)
+    bound = std::max(bound, std::max(largest * 0x1p-100, 0x1p-900));
+  return "";
+}
+
+} // namespace ropegrad
