@@ -149,11 +149,11 @@ def test_beyond_a_bound_is_refused(position, tmp_path):
 def test_beyond_a_bound_is_exact(tmp_path):
     """Kernels of route auto have another body for such data, and say so."""
     problem, arrays = beyond_one_bound("none")
-    problem["wrt"] = []
     # Rates with which the features route pays at once.
     slow = {"vector_bits": 512, "call_us": 0, "general_gflops": 1e-3,
             "exact": [{"d": 16, "row_ns": 0, "gflops": 1e-3}],
-            "features": [{"d": 16, "row_ns": 0, "gflops": 1e3}]}
+            "features": [{"d": 16, "row_ns": 0, "gflops": 1e3}],
+            "features_slowdown": [{"stored": 1, "factor": 1}]}
     (tmp_path / "rates.json").write_text(json.dumps(slow))
     reference.save(tmp_path / "in", problem, arrays)
     kernel = compile_kernel(tmp_path, "--calibration",
