@@ -131,7 +131,7 @@ def RopeGrad_KeptAttr : RopeGrad_Attr<"Kept", "kept"> {
     scale · max_i ‖q_i[G]‖ · max_j ‖k_j[G]‖ is at most that.
 
     ```mlir
-    #ropegrad.kept<order = array<i64: 1, 0>, costs = array<i64: 0, 3>, budgets = array<i64: 0>, ends = array<i64: 2>, limits = array<f64: 5.0e-1, 1.0e-2>>
+    #ropegrad.kept<order = [1, 0], costs = [0, 3], budgets = [0], ends = [2], limits = [5.0e-1, 1.0e-2]>
     ```
 
     keeps 1, x1, x0, x1², x1 x0, but not x0². (C1) `order` is a permutation of all
