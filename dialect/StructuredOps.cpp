@@ -278,6 +278,9 @@ LogicalResult GuardOp::verify() {
   if (getKept()) {
     if (getSupport())
       return emitOpError("expected kept without a support of W, but got both");
+    if (isPerHead())
+      return emitOpError("expected kept with one radius for all heads, but got "
+                         "one for each key head");
     if (failed(expectKept(*this, *getKept(), q[3], std::nullopt)))
       return failure();
   }
@@ -287,6 +290,8 @@ LogicalResult GuardOp::verify() {
         failed(expectShape(*this, getIns()[0], "W", {2 * q[2] - 1, entries})))
       return failure();
   }
+  if (isPerHead())
+    return expectShape(*this, getOuts()[0], "radius", {k[0], k[1]});
   return expectShape(*this, getOuts()[0], "radius", {});
 }
 

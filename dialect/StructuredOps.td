@@ -124,9 +124,13 @@ def RopeGrad_GuardOp : RopeGrad_MapOp<"guard"> {
     that share a limit. If it is within the interval, but a term is above its
     limit, the function returns status 10.
 
-    (C1) no inputs, or W exactly with `support`; outputs are radius (rank 0),
-    q (B, H, n, d), k (B, H', n, d); (C2) `kept` is of d coordinates and stands
-    without W.
+    A radius of shape (B, H') is each key head's own, with its query heads; the
+    function then goes on whatever the radii are, and its caller compares them
+    with `limit` (`ropegrad-split-guard`).
+
+    (C1) no inputs, or W exactly with `support`; outputs are radius (rank 0 or
+    (B, H')), q (B, H, n, d), k (B, H', n, d); (C2) `kept` is of d coordinates
+    and stands without W and with a radius of rank 0.
 
     ```mlir
     %r, %q2, %k2 = ropegrad.guard outs(%e, %q, %k : tensor<f32>, tensor<1x2x64x4xf32>, tensor<1x2x64x4xf32>) {limit = 0.5 : f64, scale = 0.25 : f64} -> tensor<f32>, tensor<1x2x64x4xf32>, tensor<1x2x64x4xf32>
@@ -136,6 +140,13 @@ def RopeGrad_GuardOp : RopeGrad_MapOp<"guard"> {
                        F64Attr:$limit, F64Attr:$scale,
                        OptionalAttr<DenseI64ArrayAttr>:$support,
                        OptionalAttr<RopeGrad_KeptAttr>:$kept);
+  let extraClassDeclaration = dpsDeclaration # [{
+    /// Whether each key head has a radius, which the caller compares.
+    bool isPerHead() {
+      auto type = ::llvm::cast<::mlir::ShapedType>(getOuts()[0].getType());
+      return type.hasRank() && type.getRank() == 2;
+    }
+  }];
 }
 
 def RopeGrad_RequirePositiveOp : RopeGrad_MapOp<"require_positive"> {

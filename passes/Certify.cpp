@@ -463,6 +463,8 @@ private:
 };
 
 struct CertifyPass : impl::CertifyBase<CertifyPass> {
+  using CertifyBase::CertifyBase;
+
   void runOnOperation() final {
     ModuleOp module = getOperation();
     if (module.lookupSymbol(kCertify))
@@ -475,8 +477,17 @@ struct CertifyPass : impl::CertifyBase<CertifyPass> {
       Operation *most = kernel->gradient ? kernel->gradient : kernel->value;
       Certifier(*kernel, choose(cast<ProblemOpInterface>(most), plan), plan)
           .run();
+      if (alone)
+        eraseOthers();
       return;
     }
+  }
+
+  void eraseOthers() {
+    for (auto function :
+         llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>()))
+      if (function.getName() != kCertify)
+        function.erase();
   }
 };
 

@@ -202,7 +202,8 @@ static Value maxNorm(Emitter &e, Value norms, Value first, Value count) {
 }
 
 /// Stores `radius` rounded up by more than all rounding errors together.
-static void storeRadius(Emitter &e, Value radius, Value into) {
+static void storeRadius(Emitter &e, Value radius, Value into,
+                        ValueRange at = {}) {
   auto type =
       cast<FloatType>(cast<MemRefType>(into.getType()).getElementType());
   bool isDouble = type.isF64();
@@ -215,7 +216,7 @@ static void storeRadius(Emitter &e, Value radius, Value into) {
       e.fma(radius, constant(e, 1 + (isDouble ? 0x1p-36 : 0x1p-20)), least);
   if (!isDouble)
     outward = arith::TruncFOp::create(e.b, e.loc, type, outward);
-  memref::StoreOp::create(e.b, e.loc, outward, into);
+  memref::StoreOp::create(e.b, e.loc, outward, into, at);
 }
 
 void mlir::ropegrad::returnUnless(Emitter &e, Operation *op, Value condition,
@@ -301,15 +302,26 @@ LogicalResult mlir::ropegrad::lowerGuard(Emitter &e, GuardOp op) {
     coordinates.emplace(e, op, q->space, k->space);
     coordinates->measure();
   }
+  auto boundOf = [&](Value head) {
+    Value queries = maxNorm(e, q->norms, e.mul(head, group), group);
+    Value keys = maxNorm(e, k->norms, e.mul(head, chunks), chunks);
+    Value bound = e.mulf(queries, keys);
+    return position ? position->of(head, bound) : bound;
+  };
+  Value scale = constant(e, std::abs(op.getScale().convertToDouble()));
+  if (op.isPerHead()) {
+    e.loop(e.index(0), heads, 1, [&](Value head) {
+      int64_t each = k->space.heads;
+      storeRadius(e, e.mulf(boundOf(head), scale), op.getOuts()[0],
+                  {e.div(head, each), e.rem(head, e.index(each))});
+    });
+    return success();
+  }
   SmallVector<Value> zeros(coordinates ? 2 : 1, constant(e, 0));
   SmallVector<Value> found =
       e.loop(e.index(0), heads, 1, zeros,
              [&](Value head, ValueRange state) -> SmallVector<Value> {
-               Value queries = maxNorm(e, q->norms, e.mul(head, group), group);
-               Value keys = maxNorm(e, k->norms, e.mul(head, chunks), chunks);
-               Value bound = e.mulf(queries, keys);
-               if (position)
-                 bound = position->of(head, bound);
+               Value bound = boundOf(head);
                if (!coordinates)
                  return {maximum(e, state[0], bound)};
                CoordinateLimits::Found each = coordinates->of(head);
@@ -317,9 +329,7 @@ LogicalResult mlir::ropegrad::lowerGuard(Emitter &e, GuardOp op) {
                return {maximum(e, state[0], bound),
                        maximum(e, state[1], each.share)};
              });
-  Value largest = found[0];
-  double scale = std::abs(op.getScale().convertToDouble());
-  Value radius = e.mulf(largest, constant(e, scale));
+  Value radius = e.mulf(found[0], scale);
   storeRadius(e, radius, op.getOuts()[0]);
   // An ordered comparison: nan does not pass.
   Value within =

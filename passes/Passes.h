@@ -66,6 +66,16 @@ struct PipelineOptions : public PassPipelineOptions<PipelineOptions> {
                        llvm::cl::desc("add a function that bounds the errors "
                                       "of the others: see ropegrad-certify"),
                        llvm::cl::init(false)};
+  Option<bool> certifyAlone{
+      *this, "certify-alone",
+      llvm::cl::desc("with certify: leave no other function"),
+      llvm::cl::init(false)};
+  Option<bool> byEntry{
+      *this, "by-entry",
+      llvm::cl::desc("calls are for batch entries that a caller chooses by the "
+                     "radius: see ropegrad-split-guard and listed of "
+                     "ropegrad-runtime-sizes"),
+      llvm::cl::init(false)};
   Option<int64_t> stopAfter{
       *this, "stop-after-level",
       llvm::cl::desc("level to stop at: 1 to 4, 5 for the LLVM dialect"),

@@ -50,6 +50,8 @@ def Certify : Pass<"ropegrad-certify", "::mlir::ModuleOp"> {
     polynomial is the certificate's own, of the planned degree. Nothing has more
     terms than the kernel's own sums, so the cost is that of the kernel in f64.
 
+    With `alone` all other functions are taken out of the module.
+
     ```mlir
     func.func @forward(%Q, %K, %V) {
       %O = ropegrad.attention(%Q, %K, %V) {plan = ...}
@@ -69,6 +71,8 @@ def Certify : Pass<"ropegrad-certify", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::ropegrad::RopeGradDialect", "::mlir::arith::ArithDialect",
                            "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect",
                            "::mlir::tensor::TensorDialect"];
+  let options = [Option<"alone", "alone", "bool", "false",
+                        "leave no function but this one">];
 }
 
 def WidenStorage : Pass<"ropegrad-widen-storage", "::mlir::ModuleOp"> {
@@ -251,6 +255,42 @@ def SplitGradient : Pass<"ropegrad-split-gradient", "::mlir::ModuleOp"> {
     from a forward pass over the same arguments that returned 0. What a guard
     reports is a result of `forward_train` alone. Modules that have both
     functions, or no such gradient on tensors, are left alone.
+  }];
+}
+
+def SplitGuard : Pass<"ropegrad-split-guard", "::mlir::ModuleOp"> {
+  let summary = "level 3: the logit radius as a function of its own";
+  let description = [{
+    For callers that choose, head by head, which kernel computes a head: adds a
+    function `measure`, which returns the radius of every key head, (B, H'), and
+    takes the `guard` out of the functions that return what it finds. Nothing
+    checks the radius any longer but the caller, who calls each of them for the
+    batch entries that are within its `limit`. Rotations keep norms, so
+    `measure` leaves them out where norms alone are measured; what rounds in a
+    rotation is within what a guard rounds outward by. Guards whose radius stays
+    in the function (`ropegrad-certify`) are left alone, as are modules with a
+    function `measure`.
+
+    ```mlir
+    func.func @forward(%Q, %K, %V) {
+      %q = ropegrad.rotate(%Q)
+      %k = ropegrad.rotate(%K)
+      %r, %q2, %k2 = ropegrad.guard(%q, %k)
+      %O = ...(%q2, %k2, %V)
+      return %O, %r
+    }
+      ==>
+    func.func @measure(%Q, %K) {
+      %r, %q, %k = ropegrad.guard(%Q, %K) -> tensor<2x4xf32>, ...
+      return %r
+    }
+    func.func @forward(%Q, %K, %V) {
+      %q = ropegrad.rotate(%Q)
+      %k = ropegrad.rotate(%K)
+      %O = ...(%q, %k, %V)
+      return %O
+    }
+    ```
   }];
 }
 
@@ -439,7 +479,17 @@ def RuntimeSizes : Pass<"ropegrad-runtime-sizes", "::mlir::ModuleOp"> {
         %batch: index {ropegrad.size = "batch"}, %n: index {ropegrad.size = "n"},
         %strides: memref<12xi64> {ropegrad.size = "strides"}) attributes {ropegrad.chunk = 576 : i64} { ... }
     ```
+
+    With `listed` a call may be for some of the caller's batch entries: a last
+    argument, of size "entries", says for each of the arrays of rank 4 at which
+    element each batch entry begins, and no batch stride is read.
+
+    ```mlir
+        ..., %entries: memref<4xi64> {ropegrad.size = "entries"}) ...
+    ```
   }];
+  let options = [Option<"listed", "listed", "bool", "false",
+                        "calls list the batch entries that they are for">];
 }
 
 def LowerToeplitz : KernelPass<"ropegrad-lower-toeplitz"> {

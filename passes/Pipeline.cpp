@@ -36,8 +36,10 @@ void buildAlgebra(OpPassManager &manager, const PipelineOptions &options) {
   plan.vectorBits = options.vectorBits;
   plan.calibration = options.calibration;
   manager.addPass(createPlan(plan));
-  if (options.certify)
-    manager.addPass(createCertify());
+  if (options.certify) {
+    bool alone = options.certifyAlone;
+    manager.addPass(createCertify({alone}));
+  }
   manager.addPass(createWidenStorage());
   manager.addPass(createDifferentiate());
   tidy(manager);
@@ -46,13 +48,15 @@ void buildAlgebra(OpPassManager &manager, const PipelineOptions &options) {
 }
 
 /// Level 2 to level 3: tall tensors only.
-void buildStructured(OpPassManager &manager) {
+void buildStructured(OpPassManager &manager, const PipelineOptions &options) {
   manager.addPass(createClassifyToeplitz());
   manager.addPass(createFuseKronecker());
   manager.addPass(createJoinPairs());
   manager.addPass(createOutlineTiles());
   tidy(manager);
   manager.addPass(createSplitGradient());
+  if (options.byEntry)
+    manager.addPass(createSplitGuard());
   tidy(manager);
 }
 
@@ -66,7 +70,8 @@ void buildKernels(OpPassManager &manager) {
 /// Level 4 to the LLVM dialect.
 void buildLLVM(OpPassManager &manager, const PipelineOptions &options) {
   int64_t bits = options.vectorBits;
-  manager.addPass(createRuntimeSizes());
+  bool byEntry = options.byEntry;
+  manager.addPass(createRuntimeSizes({byEntry}));
   manager.addPass(createLowerRows({bits}));
   LowerTilesOptions tiles;
   tiles.vectorBits = bits;
@@ -123,7 +128,7 @@ void buildPipeline(OpPassManager &manager, const PipelineOptions &options) {
   if (options.stopAfter >= 2)
     buildAlgebra(manager, options);
   if (options.stopAfter >= 3)
-    buildStructured(manager);
+    buildStructured(manager, options);
   if (options.stopAfter >= 4)
     buildKernels(manager);
   if (options.stopAfter >= 5)
@@ -136,7 +141,8 @@ void registerPipeline() {
       "ropegrad-pipeline",
       "from problems to the LLVM dialect: plan, widen-storage, differentiate, "
       "approximate-exp, classify-toeplitz, fuse-kronecker, join-pairs, "
-      "outline-tiles, split-gradient, bufferize, runtime-sizes, lower-rows, "
+      "outline-tiles, split-gradient, split-guard (by-entry), bufferize, "
+      "runtime-sizes, lower-rows, "
       "lower-tiles, "
       "lower-features, "
       "lower-toeplitz, lower-pairs, fuse-parallel, parallelize, "

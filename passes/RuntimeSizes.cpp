@@ -60,6 +60,8 @@ int64_t chunkRows(const Sizes &sizes, int64_t monomials, int64_t chunk) {
 }
 
 struct RuntimeSizesPass : impl::RuntimeSizesBase<RuntimeSizesPass> {
+  using RuntimeSizesBase::RuntimeSizesBase;
+
   void runOnOperation() final {
     for (auto function : getOperation().getOps<func::FuncOp>())
       if (function.isPublic() && !function.isExternal())
@@ -127,6 +129,9 @@ struct RuntimeSizesPass : impl::RuntimeSizesBase<RuntimeSizesPass> {
         function,
         MemRefType::get({std::max<int64_t>(3 * arrays, 1)}, b.getI64Type()),
         "strides");
+    int64_t all = arrays * sizes.batch;
+    if (listed && all > 0)
+      addArgument(function, MemRefType::get({all}, b.getI64Type()), "entries");
   }
 
   void addArgument(func::FuncOp function, Type type, StringRef what) {

@@ -75,7 +75,14 @@ void mlir::ropegrad::forHeads(Emitter &e, const RowSpace &space, int64_t heads,
 }
 
 Value Tall::at(Emitter &e, Value batch, Value head, Value row) const {
-  Value at = e.add(e.mul(batch, batchStride), e.mul(head, headStride));
+  Value from;
+  if (entries)
+    from = arith::IndexCastOp::create(
+        e.b, e.loc, e.b.getIndexType(),
+        e.load(entries, e.add(batch, e.index(firstEntry))));
+  else
+    from = e.mul(batch, batchStride);
+  Value at = e.add(from, e.mul(head, headStride));
   return e.add(e.add(offset, at), e.mul(row, rowStride));
 }
 
@@ -152,5 +159,19 @@ FailureOr<Tall> mlir::ropegrad::tallOf(Emitter &e, Operation *op,
   tall.batchStride = stride(0);
   tall.headStride = stride(1);
   tall.rowStride = stride(2);
+  if (Value entries = findArgument(op, "entries")) {
+    auto type = dyn_cast<MemRefType>(entries.getType());
+    int64_t batch = cast<MemRefType>(argument.getType()).getDimSize(0);
+    tall.firstEntry = number.getInt() * batch;
+    if (!type || !type.hasStaticShape() || !type.getLayout().isIdentity() ||
+        !type.getElementType().isInteger(64) ||
+        type.getNumElements() < tall.firstEntry + batch)
+      return op->emitOpError("expected ")
+             << tall.firstEntry + batch
+             << " entries of i64 in the argument that is marked as entries, "
+                "but got "
+             << entries.getType();
+    tall.entries = e.flat(entries);
+  }
   return tall;
 }

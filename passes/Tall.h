@@ -69,10 +69,14 @@ void forHeads(Emitter &e, const RowSpace &space, int64_t heads,
 /// elements. Elements of a row are contiguous; a (B, H, n) buffer has rows of
 /// one element. Arrays of the caller (function arguments with
 /// `ropegrad.strides` = i) have theirs at 3i, 3i + 1, 3i + 2 of the argument
-/// that holds all strides.
+/// that holds all strides. Where a call lists its batch entries (an argument
+/// with `ropegrad.size` = "entries"), entry b of such an array of B begins at
+/// element entries[i · B + b].
 struct Tall {
   Value buffer; ///< memref<?xT>
   Value batchStride, headStride, rowStride, offset;
+  Value entries; ///< null where the batch entries have a stride
+  int64_t firstEntry = 0;
   int64_t heads, width;
 
   /// Element 0 of row `row` of a head.

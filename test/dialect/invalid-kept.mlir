@@ -99,6 +99,17 @@ func.func @guard_c2(%W: tensor<15x1xf32>, %x: tensor<1x2x8x2xf32>, %e: tensor<f3
 
 // -----
 
+#kept = #ropegrad.kept<order = [1, 0], costs = [0, 3], budgets = [0], ends = [2], limits = [5.0e-1, 1.0e-2]>
+
+// guard C2: one radius
+func.func @guard_c2_radius(%x: tensor<1x2x8x2xf32>, %e: tensor<1x2xf32>) {
+  // expected-error @+1 {{expected kept with one radius for all heads, but got one for each key head}}
+  %r, %q, %k = ropegrad.guard outs(%e, %x, %x : tensor<1x2xf32>, tensor<1x2x8x2xf32>, tensor<1x2x8x2xf32>) {kept = #kept, limit = 0.5 : f64, scale = 0.5 : f64} -> tensor<1x2xf32>, tensor<1x2x8x2xf32>, tensor<1x2x8x2xf32>
+  return
+}
+
+// -----
+
 // problem C4: bounds are positive
 func.func @bounds_c4(%q: tensor<1x1x8x2xf32>) {
   // expected-error @+1 {{expected bounds to be positive and finite, but got -1}}

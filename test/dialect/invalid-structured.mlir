@@ -190,6 +190,15 @@ func.func @guard_c1_radius(%o0: tensor<1xf32>, %o1: tensor<1x2x8x2xf32>, %o2: te
 
 // -----
 
+// guard C1: a radius of each key head is (B, H')
+func.func @guard_c1_radii(%o0: tensor<1x2xf32>, %o1: tensor<1x2x8x2xf32>, %o2: tensor<1x1x8x2xf32>) {
+  // expected-error @+1 {{expected radius to be (1, 1), but got 'tensor<1x2xf32>'}}
+  %r:3 = ropegrad.guard outs(%o0, %o1, %o2 : tensor<1x2xf32>, tensor<1x2x8x2xf32>, tensor<1x1x8x2xf32>) {limit = 0.5 : f64, scale = 0.25 : f64} -> tensor<1x2xf32>, tensor<1x2x8x2xf32>, tensor<1x1x8x2xf32>
+  return
+}
+
+// -----
+
 // guard C1: H' divides H
 func.func @guard_c1_heads(%o0: tensor<f32>, %o1: tensor<1x2x8x2xf32>, %o2: tensor<1x3x8x2xf32>) {
   // expected-error @+1 {{expected the heads of k to divide 2, but got 3}}

@@ -100,12 +100,12 @@ def test_the_exact_route_in_every_function(made, tmp_path):
     whole = next(f for f in ("gradient", "loss_gradient")
                  if f in kernel.functions)
     within = kernel.outputs(whole, made.arrays)
-    assert within["degree_used"] == made.degrees[-2]
+    assert within["degree_used"].max() == made.degrees[-2]
     want = alone.outputs(whole, arrays)
     for how in ({}, {"threads": 3}, {"packed": True}, {"sizes": sizes}):
         got = kernel.outputs(whole, arrays, **how)
-        assert got.pop("degree_used") == -1
-        assert got.pop("radius_found") > made.manifest["radius_limit"]
+        assert (got.pop("degree_used") == -1).all()
+        assert got.pop("radius_found").min() > made.manifest["radius_limit"]
         assert_same(want, got)
     assert_same(within, kernel.outputs(whole, made.arrays, threads=2))
     if "backward" not in kernel.functions:
@@ -127,13 +127,17 @@ def test_part_of_the_data_decides(made):
     arrays["Q"] = arrays["Q"] * np.array([1, 8])[:, None, None, None]
     one = {k: v[:1] if v.ndim == 4 else v for k, v in arrays.items()}
     got = kernel.outputs("gradient", one, sizes=(1, n))
-    assert got["degree_used"] in made.degrees[:-1]
+    assert set(got["degree_used"].flat) <= set(made.degrees[:-1])
     got = kernel.outputs("gradient", arrays, sizes=(2, n), threads=2)
-    assert got.pop("degree_used") == -1
+    used = got.pop("degree_used")
+    by_head = made.manifest["dispatch"] == "heads"
+    assert (used[1] == -1).all() and (used[0] > 0).all() if by_head else (
+        used == -1)
     got.pop("radius_found")
     want, scale = reference.solve(made.problem | {"n": n}, arrays)
     found = reference.errors({k: want[k] for k in got}, scale, got)
-    assert max(found.values()) <= made.limit("exact", 8), found
+    limit = made.limit(made.route if by_head else "exact", 8)
+    assert max(found.values()) <= limit, found
 
 
 @loads_kernels
@@ -157,7 +161,7 @@ def test_without_a_fallback(flags, tmp_path):
     path = compile_kernel(tmp_path, *flags)
     with open(tmp_path / "K.json") as file:
         manifest = json.load(file)
-    assert manifest["bodies"] == []
+    assert (manifest["bodies"], manifest["dispatch"]) == ([], "none")
     assert "float *degree_used" not in (tmp_path / "K.h").read_text()
     done = tool("ropegrad-run", path, "--in", tmp_path / "in", "--out",
                 tmp_path / "out")

@@ -125,6 +125,8 @@ class Kernel:
             shape[0] = 2 * n - 1
         elif name == "bias":
             shape[-1] = 2 * n - 1
+        elif arg["role"] == "report" and len(shape) == 2:
+            shape[0] = batch    # a number for each key head
         return shape
 
     def read_by(self, function):

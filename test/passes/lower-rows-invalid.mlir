@@ -115,3 +115,12 @@ func.func @too_few_strides(%x: memref<1x2x64x4xf16> {ropegrad.strides = 1 : i64}
   ropegrad.convert ins(%x : memref<1x2x64x4xf16>) outs(%y : memref<1x2x64x4xf32>)
   return
 }
+
+// -----
+
+// Listed batch entries: one number for each of each array.
+func.func @entries(%q: memref<2x1x8x2xf32> {ropegrad.strides = 1 : i64}, %y: memref<2x1x8x3xf32>, %strides: memref<6xi64> {ropegrad.size = "strides"}, %entries: memref<3xi64> {ropegrad.size = "entries"}) {
+  // expected-error @+1 {{expected 4 entries of i64 in the argument that is marked as entries, but got 'memref<3xi64>'}}
+  ropegrad.append_column ins(%q : memref<2x1x8x2xf32>) outs(%y : memref<2x1x8x3xf32>)
+  return
+}

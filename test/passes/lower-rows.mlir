@@ -77,6 +77,19 @@ func.func @guards(%r: memref<f32>, %s: memref<f32>, %q: memref<1x2x64x4xf32>, %k
   return
 }
 
+// A radius for each key head, and no early return.
+// CHECK-LABEL: func.func @measures
+// CHECK-NOT: cf.cond_br
+// CHECK: scf.for %[[HEAD:.*]] = %{{.*}} to %{{.*}} step
+// CHECK: %[[B:.*]] = arith.div{{[su]}}i %[[HEAD]],
+// CHECK: %[[H:.*]] = arith.rem{{[su]}}i %[[HEAD]],
+// CHECK: memref.store %{{.*}}, %{{.*}}[%[[B]], %[[H]]] : memref<2x2xf32>
+// CHECK: return
+func.func @measures(%r: memref<2x2xf32>, %q: memref<2x4x64x4xf32>, %k: memref<2x2x64x4xf32>) {
+  "ropegrad.guard"(%r, %q, %k) <{limit = 0.5 : f64, scale = 0.25 : f64, operandSegmentSizes = array<i32: 0, 3>}> : (memref<2x2xf32>, memref<2x4x64x4xf32>, memref<2x2x64x4xf32>) -> ()
+  return
+}
+
 // CHECK-LABEL: func.func @sums
 // CHECK: scf.parallel
 // CHECK: arith.cmpf ugt

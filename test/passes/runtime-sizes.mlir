@@ -1,4 +1,5 @@
 // RUN: ropegrad-opt %s --ropegrad-runtime-sizes | FileCheck %s
+// RUN: ropegrad-opt %s --ropegrad-runtime-sizes=listed | FileCheck %s --check-prefix=LISTED
 
 // Sizes and strides follow the arrays; those of rank 4 are numbered, in order,
 // and what a caller reads is marked. A residual has no strides of its own.
@@ -12,6 +13,12 @@
 // CHECK-SAME: memref<6xi64> {ropegrad.size = "strides"}
 // 8 heads in all: two chunks for each, of whole blocks of rows.
 // CHECK-SAME: attributes {ropegrad.chunk = 576 : i64}
+// Where batch entries are listed, each array has a place for each of them.
+// LISTED-LABEL: func.func @backward(
+// LISTED-SAME: memref<6xi64> {ropegrad.size = "strides"}, %{{[^:]*}}: memref<4xi64> {ropegrad.size = "entries"})
+// LISTED-LABEL: func.func @loss_gradient(
+// LISTED-NOT: "entries"
+// LISTED-LABEL: func.func @features(
 func.func @backward(%q: memref<2x4x1000x8xf32> {ropegrad.name = "Q"},
     %r: memref<2x4x1000x9xf32> {ropegrad.name = "residual0", ropegrad.residual},
     %b: memref<1999xf32> {ropegrad.name = "bias"},

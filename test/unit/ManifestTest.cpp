@@ -138,6 +138,18 @@ TEST(KernelFunctions, FallBack) {
   EXPECT_EQ(names(functions[4]), "Q K V dO W bias O dQ dK dV dW dbias bounds");
 }
 
+TEST(KernelFunctions, ReportsByHead) {
+  Problem p = attentionProblem();
+  p.dtype = DType::F16;
+  FunctionInfo function =
+      kernelFunctions(p, "K", true, /*certifies=*/false, /*fallsBack=*/true,
+                      /*byHead=*/true)[0];
+  for (size_t i : {6, 7}) {
+    EXPECT_EQ(function.args[i].shape, (std::vector<int64_t>{2, 2}));
+    EXPECT_EQ(function.args[i].dtype, DType::F32);
+  }
+}
+
 TEST(KernelFunctions, TypesOfSixteenBitKernels) {
   Problem p = lossProblem();
   p.dtype = DType::BF16;
@@ -203,6 +215,24 @@ TEST(Manifest, Bodies) {
   EXPECT_NE(header.find("of degree 3 in calls with |Z| <= 0.25"),
             std::string::npos);
   EXPECT_NE(header.find("*degree_used is -1"), std::string::npos);
+  EXPECT_EQ(value->getAsObject()->getString("dispatch"), "call");
+}
+
+TEST(Manifest, BodiesByHead) {
+  KernelInfo info = kernel(attentionProblem(), "K");
+  EXPECT_NE(manifestJson(info).find("\"dispatch\": \"none\""),
+            std::string::npos);
+  info.bodies = {{Route::Features, 4, 0.5},
+                 {Route::Exact, std::nullopt, std::nullopt}};
+  info.byHead = true;
+  info.functions =
+      kernelFunctions(info.problem, "K", true, false, true, /*byHead=*/true);
+  EXPECT_NE(manifestJson(info).find("\"dispatch\": \"heads\""),
+            std::string::npos);
+  std::string header = cHeader(info);
+  EXPECT_NE(header.find("their degree_used is -1"), std::string::npos);
+  EXPECT_NE(header.find("upper bound of |Z| by row norms, of each key head"),
+            std::string::npos);
 }
 
 TEST(Manifest, SameKernelSameBytesInReadableNumbers) {

@@ -49,7 +49,7 @@ std::string number(double value) {
 }
 
 /// Meaning of an input, output or report; gradients ("dX1") are not listed.
-StringRef meaning(StringRef name) {
+StringRef meaning(StringRef name, bool isByHead) {
   const std::pair<StringRef, StringRef> table[] = {
       {"A1", "Q = A1 X1"},
       {"A2", "K = A2 X2"},
@@ -74,6 +74,13 @@ StringRef meaning(StringRef name) {
       {"degree_used",
        "of exp's polynomial in this call; -1: the exact route computed it"},
       {"radius_found", "upper bound of |Z| by row norms, largest over heads"}};
+  const std::pair<StringRef, StringRef> byHead[] = {
+      {"degree_used", "of exp's polynomial for each key head; -1: exact"},
+      {"radius_found", "upper bound of |Z| by row norms, of each key head"}};
+  if (isByHead)
+    for (auto [key, text] : byHead)
+      if (name == key)
+        return text;
   for (auto [key, text] : table)
     if (name == key)
       return text;
@@ -161,11 +168,16 @@ void writeIntroduction(raw_ostream &os, const KernelInfo &info) {
   }
   for (const BodyInfo &body : info.bodies) {
     if (body.degree && body.degree != info.degree && body.radiusLimit)
-      os << ";\n * of degree " << *body.degree
-         << " in calls with |Z| <= " << number(*body.radiusLimit);
+      os << ";\n * of degree " << *body.degree << " in "
+         << (info.byHead ? "heads" : "calls")
+         << " with |Z| <= " << number(*body.radiusLimit);
     if (body.route == Route::Exact)
-      os << ";\n * where logits of a call may be larger the exact route "
-            "computes it and\n * *degree_used is -1";
+      os << (info.byHead
+                 ? ";\n * where logits of a key head and its query heads may be "
+                   "larger the exact\n * route computes these, and their "
+                   "degree_used is -1"
+                 : ";\n * where logits of a call may be larger the exact route "
+                   "computes it and\n * *degree_used is -1");
   }
   os << ".\n * Compiled for " << info.triple << ", " << info.cpu << "; planned "
      << "for " << info.threads << (info.threads == 1 ? " thread" : " threads")
@@ -213,7 +225,8 @@ void writePrototype(raw_ostream &os, const std::string &symbol,
 }
 
 void writeArg(raw_ostream &os, const ArgInfo &arg) {
-  std::string text = meaning(arg.name).str();
+  std::string text =
+      meaning(arg.name, /*isByHead=*/arg.shape.size() == 2).str();
   if (text.empty())
     text = "gradient by " + arg.name.substr(1);
   std::string line;

@@ -15,7 +15,8 @@ enum ropegrad_status {
   ROPEGRAD_OK = 0,
   /* The logits may exceed the radius that the kernel was compiled for:
    * *radius_found says what was found. Kernels that report degree_used compute
-   * exactly then, which is status 0. */
+   * exactly then, the whole call or the heads that exceed it, which is
+   * status 0. */
   ROPEGRAD_RADIUS_EXCEEDED = 1,
   /* workspace_bytes is less than the function's _workspace_bytes(). */
   ROPEGRAD_WORKSPACE_TOO_SMALL = 2,
@@ -87,6 +88,7 @@ const char *const kContract = R"(/*
  * - F takes contiguous arrays of the shapes given below. F_sized takes the
  *   sizes of the call as well: the shapes are then those of sizes->batch batch
  *   entries and n = sizes->n rows, with 2n-1 for this n in bias, W, dbias, dW.
+ *   Reports of shape (batch, kv_heads) have sizes->batch rows.
  * - Inputs are only read and may overlap each other. Outputs, reports and the
  *   workspace overlap nothing, and no two elements of an output share an
  *   address: its strides, from the smallest on, each lead beyond what those

@@ -13,6 +13,7 @@
 #include "passes/Passes.h"
 #include "runtime/ropegrad_runtime.h"
 #include "tools/lib/CallMemory.h"
+#include "tools/lib/HeadCalls.h"
 
 #include "llvm/IR/IRBuilder.h"
 
@@ -25,9 +26,10 @@ constexpr uint64_t kWorkspaceAlignment = 64;
 
 class InterfaceBuilder {
 public:
-  InterfaceBuilder(Module &module, const KernelInfo &info)
-      : module(module), b(module.getContext()), pointer(b.getPtrTy()),
-        maxBatch(info.problem.batch), maxN(info.problem.n) {}
+  InterfaceBuilder(Module &module, const KernelInfo &info, Function *measure)
+      : module(module), kernel(info), measure(measure), b(module.getContext()),
+        pointer(b.getPtrTy()), maxBatch(info.problem.batch),
+        maxN(info.problem.n) {}
 
   /// int NAME_sized(const ropegrad_sizes *sizes, arrays..., void *workspace,
   /// size_t bytes, int threads): checks its arguments, then runs the body.
@@ -55,6 +57,13 @@ public:
              ROPEGRAD_WORKSPACE_TOO_SMALL);
     CallSizes sizes = readSizes(info, entry->getArg(0));
     checkMemory(info, arrays, sizes, workspace, bytes);
+    if (kernel.byHead) {
+      HeadCalls calls(module, b, kernel);
+      calls.emit(info, bodies, measure,
+                 {arrays, sizes.batch, sizes.n, sizes.strides, threads,
+                  workspace});
+      return entry;
+    }
     CallParts call{arrays,
                    {sizes.batch, sizes.n, sizes.strides, threads, workspace}};
     dispatch(info, bodies, call);
@@ -137,7 +146,7 @@ private:
                   const CallParts &call) {
     SmallVector<Value *> operands;
     for (auto [arg, array] : zip(info.args, call.arrays))
-      if (isPassedOn(arg, !body.degree))
+      if (isPassedOn(arg, !body.degree, /*byHead=*/false))
         operands.push_back(array);
     operands.append(call.rest);
     return b.CreateCall(body.function, operands);
@@ -291,7 +300,9 @@ private:
     name.consume_front("d");
     bool isBias = name == "bias";
     for (size_t i = 0; i < arg.shape.size(); ++i) {
-      if (isBias ? i + 1 == arg.shape.size() : i == 0 && hasRows(name))
+      if (i == 0 && arg.role == ArgRole::Report && arg.shape.size() == 2)
+        rows = sizes.batch; // a number for each key head
+      else if (isBias ? i + 1 == arg.shape.size() : i == 0 && hasRows(name))
         rows = isBias || name == "W"
                    ? b.CreateSub(b.CreateMul(sizes.n, b.getInt64(2)),
                                  b.getInt64(1))
@@ -370,6 +381,8 @@ private:
   }
 
   Module &module;
+  const KernelInfo &kernel;
+  Function *measure;
   IRBuilder<> b;
   Type *pointer;
   int64_t maxBatch, maxN;
@@ -378,7 +391,8 @@ private:
 } // namespace
 
 void addCInterface(Module &module, const KernelInfo &info,
-                   ArrayRef<KernelBodies> bodies, bool standalone) {
+                   ArrayRef<KernelBodies> bodies, Function *measure,
+                   bool standalone) {
   for (Function &function : module)
     if (!function.isDeclaration())
       function.setLinkage(GlobalValue::InternalLinkage);
@@ -386,7 +400,9 @@ void addCInterface(Module &module, const KernelInfo &info,
     if (!global.isDeclaration())
       global.setLinkage(GlobalValue::InternalLinkage);
   CallMemory::define(module);
-  InterfaceBuilder builder(module, info);
+  if (info.byHead)
+    HeadCalls::define(module, info);
+  InterfaceBuilder builder(module, info, measure);
   for (auto [function, each] : zip(info.functions, bodies)) {
     Function *sized = builder.addSized(function, each);
     Function *entry = builder.addEntry(function, info.problem, sized);

@@ -19,29 +19,36 @@
 namespace ropegrad {
 
 /// What computes one of a kernel's functions: one pointer per array, then
-/// batch, n, strides, threads and workspace, to a status.
+/// batch, n, strides, threads and workspace, to a status. In kernels that
+/// choose by head the batch entries are key heads, and where each begins
+/// follows the strides.
 struct KernelBody {
   llvm::Function *function = nullptr;
   std::optional<unsigned> degree; ///< none: the exact route
+  std::optional<double> radiusLimit;
+  int64_t residualBytes = 0; ///< what it leaves to backward
 };
 
-/// Those of one function, tried in this order until one does not refuse the
-/// radius. More than one reports which it was.
+/// Those of one function, in the order in which a call, or a head, takes the
+/// first that serves its radius. More than one reports which it was.
 using KernelBodies = llvm::SmallVector<KernelBody>;
 
-/// Bytes behind what a body leaves to backward: which of them it was.
+/// Bytes behind what the body of a call leaves to backward: which it was.
 constexpr int64_t kResidualMark = 64;
 
 /// Whether a body is given this argument; only the entry points know which
-/// body computes a call.
-inline bool isPassedOn(const ArgInfo &arg, bool toExact) {
-  return arg.name != "degree_used" && !(toExact && arg.name == "radius_found");
+/// body computes a call, and by head they measure radii themselves.
+inline bool isPassedOn(const ArgInfo &arg, bool toExact, bool byHead) {
+  bool isRadius = arg.name == "radius_found";
+  return arg.name != "degree_used" && !(isRadius && (toExact || byHead));
 }
 
-/// `bodies[i]` compute `info.functions[i]`. Everything but the entry points
+/// `bodies[i]` compute `info.functions[i]`; `measure` finds the radii of key
+/// heads, where each has a body of its own. Everything but the entry points
 /// becomes internal.
 void addCInterface(llvm::Module &module, const KernelInfo &info,
-                   llvm::ArrayRef<KernelBodies> bodies, bool standalone);
+                   llvm::ArrayRef<KernelBodies> bodies,
+                   llvm::Function *measure, bool standalone);
 
 /// The symbols that addCInterface exports.
 std::vector<std::string> exportedSymbols(const KernelInfo &info);

@@ -12,6 +12,7 @@
 
 #include "passes/Passes.h"
 #include "tools/lib/CInterface.h"
+#include "tools/lib/HeadCalls.h"
 #include "tools/lib/HalideBlocks.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -61,6 +62,9 @@ void nameTarget(Module &module, const Target &target) {
   }
 }
 
+/// The function that ropegrad-split-guard makes.
+constexpr StringRef kMeasure = "measure";
+
 /// Name of the function of MLIR that computes a kernel's.
 StringRef bodyName(const KernelInfo &info, const FunctionInfo &function) {
   return StringRef(function.symbol).drop_front(info.name.size() + 1);
@@ -70,9 +74,27 @@ StringRef bodyName(const KernelInfo &info, const FunctionInfo &function) {
 /// the one planned and the exact one.
 bool isCertificate(StringRef name) { return name == "certify"; }
 
-/// Raises the sizes of workspaces and residuals to what `module` needs, one of
-/// `count`.
-std::string readSizes(mlir::ModuleOp module, size_t count, KernelInfo &info) {
+/// A size that the pipeline leaves at a function; 0 where it leaves none.
+int64_t sizeAt(mlir::Operation *op, StringRef what) {
+  auto bytes = op->getAttrOfType<mlir::IntegerAttr>(("ropegrad." + what).str());
+  return bytes ? bytes.getInt() : 0;
+}
+
+/// Raises the sizes of workspaces to what `op` needs.
+void raiseWorkspace(mlir::Operation *op, FunctionInfo &function) {
+  auto raise = [&](int64_t &size, StringRef what) {
+    size = std::max(size, sizeAt(op, what));
+  };
+  raise(function.workspaceBytes, "workspace_bytes");
+  raise(function.workspaceBytesPerThread, "workspace_bytes_per_thread");
+}
+
+/// Raises the sizes of workspaces to what `module` needs, one of `count`.
+/// Bodies of a call share a residual; those of heads have one each, whose size
+/// `residual` gets.
+std::string readSizes(mlir::ModuleOp module, size_t count, KernelInfo &info,
+                      int64_t &residual) {
+  auto measure = module.lookupSymbol<mlir::LLVM::LLVMFuncOp>(kMeasure);
   for (FunctionInfo &function : info.functions) {
     StringRef name = bodyName(info, function);
     auto op = module.lookupSymbol<mlir::LLVM::LLVMFuncOp>(name);
@@ -80,16 +102,16 @@ std::string readSizes(mlir::ModuleOp module, size_t count, KernelInfo &info) {
       continue;
     if (!op)
       return "expected the pipeline to leave a function " + name.str();
-    auto raise = [&](int64_t &size, StringRef what) {
-      auto bytes =
-          op->getAttrOfType<mlir::IntegerAttr>(("ropegrad." + what).str());
-      size = std::max(size, bytes ? bytes.getInt() : 0);
-    };
-    raise(function.workspaceBytes, "workspace_bytes");
-    raise(function.workspaceBytesPerThread, "workspace_bytes_per_thread");
-    for (ArgInfo &arg : function.args)
-      if (arg.role == ArgRole::Residual)
-        raise(arg.shape.at(0), "residual_bytes");
+    raiseWorkspace(op, function);
+    if (info.byHead && measure)
+      raiseWorkspace(measure, function);
+    for (ArgInfo &arg : function.args) {
+      if (arg.role != ArgRole::Residual)
+        continue;
+      residual = sizeAt(op, "residual_bytes");
+      int64_t &all = arg.shape.at(0);
+      all = info.byHead ? all + residual : std::max(all, residual);
+    }
   }
   return "";
 }
@@ -109,34 +131,56 @@ void prefixSymbols(Module &module, StringRef prefix) {
       object.setName(prefix + object.getName());
 }
 
-/// Adds a body to each function of which `code` has one.
+/// The bodies of all functions, and what finds the radii of heads.
+struct Found {
+  std::vector<KernelBodies> bodies;
+  Function *measure = nullptr;
+};
+
+/// Adds a body, like `model`, to each function of which `code` has one.
 std::string findBodies(Module &code, const KernelInfo &info, StringRef prefix,
-                       std::optional<unsigned> degree,
+                       const KernelBody &model,
                        std::vector<KernelBodies> &bodies) {
   for (auto [function, all] : zip(info.functions, bodies)) {
     std::string name = (prefix + bodyName(info, function)).str();
     Function *found = code.getFunction(name);
     if (!found && isCertificate(bodyName(info, function)))
       continue;
-    // The arrays; batch, n, strides, threads and workspace.
-    size_t arguments = 5 + count_if(function.args, [&](const ArgInfo &arg) {
-                         return isPassedOn(arg, !degree);
-                       });
+    // The arrays; batch, n, strides (and entries), threads and workspace.
+    size_t arguments =
+        5 + info.byHead + count_if(function.args, [&](const ArgInfo &arg) {
+          return isPassedOn(arg, !model.degree, info.byHead);
+        });
     if (!found || found->arg_size() != arguments)
       return "expected " + name + " to take " + std::to_string(arguments) +
              " arguments";
     found->setName(name + ".body");
-    all.push_back({found, degree});
+    all.push_back(model);
+    all.back().function = found;
   }
   return "";
+}
+
+/// What finds the radii of heads, in the module of the planned body.
+std::string findMeasure(Module &code, const KernelInfo &info, StringRef prefix,
+                        Function *&measure) {
+  measure = code.getFunction((prefix + kMeasure).str());
+  // Q, K, radii; batch, n, strides, entries, threads and workspace.
+  size_t arguments = 9 + (info.problem.position == Position::General);
+  if (measure && measure->arg_size() == arguments)
+    return "";
+  return "expected the pipeline to leave a function measure of " +
+         std::to_string(arguments) + " arguments";
 }
 
 /// Translates one of the modules that `info.bodies` lists and adds it to
 /// `result`.
 std::string addModule(mlir::ModuleOp module, size_t index, KernelInfo &info,
                       LLVMContext &context, std::unique_ptr<Module> &result,
-                      std::vector<KernelBodies> &bodies) {
-  if (std::string error = readSizes(module, info.bodies.size(), info);
+                      Found &found) {
+  KernelBody model;
+  if (std::string error = readSizes(module, info.bodies.size(), info,
+                                    model.residualBytes);
       !error.empty())
     return error;
   DiagnosticText diagnostics(module.getContext());
@@ -154,8 +198,29 @@ std::string addModule(mlir::ModuleOp module, size_t index, KernelInfo &info,
     result = std::move(code);
   else if (Linker::linkModules(*result, std::move(code)))
     return "expected the ways to compute a call to link";
-  auto degree = info.bodies.empty() ? info.degree : info.bodies[index].degree;
-  return findBodies(*result, info, prefix, degree, bodies);
+  model.degree = info.degree;
+  if (!info.bodies.empty()) {
+    model.degree = info.bodies[index].degree;
+    model.radiusLimit = info.bodies[index].radiusLimit;
+  }
+  if (info.byHead && index + 2 == info.bodies.size())
+    if (std::string error = findMeasure(*result, info, prefix, found.measure);
+        !error.empty())
+      return error;
+  return findBodies(*result, info, prefix, model, found.bodies);
+}
+
+/// Makes room for what the entry points themselves keep.
+void addInterfaceSizes(KernelInfo &info) {
+  for (FunctionInfo &function : info.functions) {
+    if (info.byHead)
+      function.workspaceBytes +=
+          HeadCalls::workspaceBytes(function, info.problem);
+    for (ArgInfo &arg : function.args)
+      if (arg.role == ArgRole::Residual)
+        arg.shape[0] += info.byHead ? HeadCalls::residualBytes(info.problem)
+                                    : kResidualMark;
+  }
 }
 
 } // namespace
@@ -172,6 +237,7 @@ std::string runPipeline(mlir::ModuleOp module, const Target &target,
   options.exactBy = request.exactBy;
   options.calibration = request.calibration;
   options.certify = request.certify;
+  options.byEntry = request.byEntry;
   options.stopAfter = request.level;
   mlir::ropegrad::buildPipeline(manager, options);
   if (mlir::failed(manager.run(module)))
@@ -182,18 +248,16 @@ std::string runPipeline(mlir::ModuleOp module, const Target &target,
 std::string translate(ArrayRef<mlir::ModuleOp> modules, Target &target,
                       KernelInfo &info, bool standalone, LLVMContext &context,
                       std::unique_ptr<Module> &result) {
-  std::vector<KernelBodies> bodies(info.functions.size());
+  Found found;
+  found.bodies.resize(info.functions.size());
   for (auto [index, module] : enumerate(modules))
     if (std::string error =
-            addModule(module, index, info, context, result, bodies);
+            addModule(module, index, info, context, result, found);
         !error.empty())
       return error;
   if (modules.size() > 1)
-    for (FunctionInfo &function : info.functions)
-      for (ArgInfo &arg : function.args)
-        if (arg.role == ArgRole::Residual)
-          arg.shape[0] += kResidualMark;
-  addCInterface(*result, info, bodies, standalone);
+    addInterfaceSizes(info);
+  addCInterface(*result, info, found.bodies, found.measure, standalone);
   if (std::string error = defineHalideBlocks(modules.front(), target, *result);
       !error.empty())
     return error;

@@ -30,6 +30,7 @@ struct PipelineRequest {
   std::string exactBy = "mlir"; ///< or halide
   std::string calibration;      ///< file; empty: the rates that ship
   bool certify = false;         ///< add the function certify
+  bool byEntry = false;         ///< calls list their batch entries
 };
 
 /// Runs ropegrad-pipeline on `module`. Diagnostics of the passes become the

@@ -13,6 +13,7 @@
 #include "passes/Passes.h"
 #include "passes/PlanText.h"
 #include "passes/Planner.h"
+#include "tools/lib/ByHead.h"
 #include "tools/lib/CHeader.h"
 #include "tools/lib/CInterface.h"
 #include "tools/lib/Codegen.h"
@@ -188,10 +189,12 @@ private:
     SmallVector<mlir::OwningOpRef<mlir::ModuleOp>> made;
     SmallVector<mlir::ModuleOp> modules;
     auto add = [&](const Problem &problem, bool certify) {
-      made.push_back(buildModule(context, problem));
+      made.push_back(
+          buildModule(context, info.byHead ? headsAsBatch(problem) : problem));
       modules.push_back(*made.back());
       PipelineRequest wanted = request(/*level=*/5);
       wanted.certify &= certify;
+      wanted.byEntry = info.byHead;
       return runPipeline(modules.back(), target, wanted);
     };
     std::string error;
@@ -254,6 +257,7 @@ private:
         addBody(info, lower->plan);
       addBody(info, plan);
       info.bodies.push_back({Route::Exact, std::nullopt, std::nullopt});
+      info.byHead = isByHead(options.problem);
     }
     info.triple = target.triple;
     info.cpu = target.cpu;
@@ -261,7 +265,8 @@ private:
     info.threads = options.threadsOrAll();
     info.functions = kernelFunctions(options.problem, options.name,
                                      plan.approximation.has_value(),
-                                     options.certifies(), !info.bodies.empty());
+                                     options.certifies(), !info.bodies.empty(),
+                                     info.byHead);
     return info;
   }
 

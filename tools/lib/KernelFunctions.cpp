@@ -75,9 +75,9 @@ std::vector<int64_t> gradientShape(const Problem &p, StringRef name,
   return {};
 }
 
-/// What functions report beside their outputs.
+/// What functions report beside their outputs, of a call or of each key head.
 struct Reports {
-  bool radius, fallback;
+  bool radius, fallback, byHead;
 };
 
 /// Puts together the arguments of one function.
@@ -110,10 +110,13 @@ public:
   }
 
   FunctionBuilder &reports(const Reports &reports) {
+    std::vector<int64_t> shape;
+    if (reports.byHead)
+      shape = {p.batch, p.kvHeads};
     if (reports.radius)
-      add("radius_found", ArgRole::Report, {});
+      add("radius_found", ArgRole::Report, shape);
     if (reports.fallback)
-      add("degree_used", ArgRole::Report, {});
+      add("degree_used", ArgRole::Report, shape);
     return *this;
   }
 
@@ -128,7 +131,8 @@ public:
 private:
   void add(std::string name, ArgRole role, std::vector<int64_t> shape) {
     DType single = p.dtype == DType::F64 ? DType::F64 : DType::F32;
-    DType dtype = shape.empty() ? single : p.dtype;
+    bool isNumber = shape.empty() || role == ArgRole::Report;
+    DType dtype = isNumber ? single : p.dtype;
     function.args.push_back({std::move(name), role, std::move(shape), dtype});
   }
 
@@ -193,9 +197,9 @@ FunctionInfo certifyFunction(const FunctionInfo &certified, StringRef name) {
 
 std::vector<FunctionInfo> kernelFunctions(const Problem &p, StringRef name,
                                           bool reportsRadius, bool certifies,
-                                          bool fallsBack) {
+                                          bool fallsBack, bool byHead) {
   std::vector<FunctionInfo> functions =
-      computingFunctions(p, name, {reportsRadius, fallsBack});
+      computingFunctions(p, name, {reportsRadius, fallsBack, byHead});
   if (!certifies)
     return functions;
   // The gradient stands second, where there is one.

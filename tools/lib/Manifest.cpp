@@ -164,6 +164,9 @@ void writeSolution(Writer &writer, const KernelInfo &info) {
     for (const BodyInfo &body : info.bodies)
       writer.json.object([&] { writeBody(writer, body); });
   });
+  writer.text("dispatch", info.bodies.empty() ? "none"
+                          : info.byHead       ? "heads"
+                                              : "call");
   writer.real("tolerance", info.problem.tolerance);
   writer.text("target", info.target);
   writer.text("triple", info.triple);

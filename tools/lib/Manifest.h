@@ -65,6 +65,9 @@ struct KernelInfo {
   /// In the order in which a call tries them, the exact route last; empty where
   /// there is but what `route`, `degree` and `radiusLimit` say.
   std::vector<BodyInfo> bodies;
+  /// Whether each key head of each batch entry, with its query heads, has a
+  /// body of its own; otherwise one computes a whole call.
+  bool byHead = false;
   std::string target = "cpu", triple, cpu;
   std::vector<std::string> cpuFeatures; ///< LLVM's names of what the code needs
   int64_t threads = 1;
@@ -82,7 +85,8 @@ struct KernelInfo {
 
 /// The functions that a kernel for `problem` exports, with workspaceBytes 0.
 /// With `fallsBack` radius_found is followed by the report degree_used: that of
-/// the polynomial, or -1 where the exact route computed a call. With
+/// the polynomial, or -1 where the exact route computed a call. With `byHead`
+/// both have one number for each key head: (batch, kv_heads). With
 /// `certifies` the last one is NAME_certify: inputs and outputs of
 /// NAME_loss_gradient, or of NAME_gradient or else NAME_forward, as inputs, and
 /// a report `bounds` of f64 with one number for each of these outputs. Entry
@@ -96,7 +100,8 @@ std::vector<FunctionInfo> kernelFunctions(const Problem &problem,
                                           llvm::StringRef name,
                                           bool reportsRadius,
                                           bool certifies = false,
-                                          bool fallsBack = false);
+                                          bool fallsBack = false,
+                                          bool byHead = false);
 
 /// The manifest, pretty-printed. Same kernel, same bytes.
 std::string manifestJson(const KernelInfo &info);

@@ -161,15 +161,44 @@ void *RunArrays::find(const std::string &name) const {
   return nullptr;
 }
 
+/// The report of this name, or null.
+const KernelArg *RunArrays::report(const std::string &name) const {
+  for (const KernelArg &arg : args)
+    if (arg.role == Role::Report && arg.name == name)
+      return &arg;
+  return nullptr;
+}
+
 std::optional<int64_t> RunArrays::degreeUsed() const {
-  for (size_t i = 0; i < args.size(); ++i) {
-    if (args[i].role != Role::Report || args[i].name != "degree_used")
-      continue;
-    double degree = FloatArray(args[i].type, addresses[i]).get(0);
-    if (!std::isnan(degree)) // A call that was wrong reports nothing.
-      return static_cast<int64_t>(degree);
+  const KernelArg *arg = report("degree_used");
+  if (!arg || !arg->shape.empty())
+    return std::nullopt;
+  double degree = FloatArray(arg->type, find(arg->name)).get(0);
+  if (std::isnan(degree)) // A call that was wrong reports nothing.
+    return std::nullopt;
+  return static_cast<int64_t>(degree);
+}
+
+std::optional<HeadReports> RunArrays::headReports(int64_t heads) const {
+  const KernelArg *used = report("degree_used"),
+                  *found = report("radius_found");
+  if (!used || !found || used->shape.size() != 2 || found->shape != used->shape)
+    return std::nullopt;
+  HeadReports reports;
+  reports.heads = used->shape[1];
+  reports.group = std::max<int64_t>(heads / reports.heads, 1);
+  const FloatArray degrees(used->type, find(used->name)),
+      radii(found->type, find(found->name));
+  for (int64_t i = 0; i < elementCount(used->shape); ++i) {
+    double degree = degrees.get(i);
+    if (std::isnan(degree))
+      return std::nullopt;
+    HeadReport &head = reports.each.emplace_back();
+    head.radius = radii.get(i);
+    if (degree >= 0)
+      head.degree = static_cast<int64_t>(degree);
   }
-  return std::nullopt;
+  return reports;
 }
 
 std::optional<double> RunArrays::radiusFound() const {

@@ -12,6 +12,7 @@
 #ifndef ROPEGRAD_TOOLS_LIB_RUNARRAYS_H
 #define ROPEGRAD_TOOLS_LIB_RUNARRAYS_H
 
+#include "tools/lib/RunHeads.h"
 #include "tools/lib/RunManifest.h"
 
 #include <cstdlib>
@@ -62,8 +63,12 @@ public:
   std::optional<double> radiusFound() const;
 
   /// The degree with which the kernel says that it computed, -1 on the exact
-  /// route; none if it has no choice or did not compute.
+  /// route; none if it has no choice, chooses by head, or did not compute.
   std::optional<int64_t> degreeUsed() const;
+
+  /// The radius and the degree of each key head; none if the kernel does not
+  /// choose by head or did not compute. `heads`: of queries.
+  std::optional<HeadReports> headReports(int64_t heads) const;
 
   /// Writes the outputs as NAME.npy into `folder`, which is made if its parent
   /// exists: all of them, or none and an error. Where the given bias had shape
@@ -71,6 +76,7 @@ public:
   std::string write(const std::string &folder);
 
 private:
+  const KernelArg *report(const std::string &name) const;
   std::string allocate();
   std::string readInputs(const std::string &folder);
   std::string readInput(const KernelArg &arg, void *to,

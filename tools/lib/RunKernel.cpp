@@ -146,6 +146,13 @@ static std::string callAndWrite(const Functions &functions,
       report.degree = std::nullopt;
     }
   }
+  report.heads =
+      arrays.headReports(manifest.fields.getInteger("heads").value_or(1));
+  if (report.heads) {
+    report.degree = report.heads->highestDegree();
+    if (!report.degree)
+      report.route = "exact";
+  }
   std::string notFinite;
   if (report.status == ROPEGRAD_OK || report.status == ROPEGRAD_NOT_FINITE)
     notFinite = arrays.findNotFinite();

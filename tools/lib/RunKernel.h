@@ -11,6 +11,7 @@
 #ifndef ROPEGRAD_TOOLS_LIB_RUNKERNEL_H
 #define ROPEGRAD_TOOLS_LIB_RUNKERNEL_H
 
+#include "tools/lib/RunHeads.h"
 #include "tools/lib/RunManifest.h"
 #include "tools/lib/RunOptions.h"
 
@@ -29,7 +30,8 @@ struct RunReport {
   std::string route;
   std::optional<int64_t> degree;
   std::optional<double> radiusLimit, radiusFound;
-  std::string plannedRoute; ///< what the plan chose
+  std::optional<HeadReports> heads; ///< of kernels that choose by head
+  std::string plannedRoute;         ///< what the plan chose
   std::optional<int64_t> plannedDegree;
   std::optional<double> tolerance;        ///< that the kernel was compiled for
   std::vector<PlannedRoute> planned;      ///< what its plan weighed

@@ -35,6 +35,8 @@ static void printJson(const RunReport &report, raw_ostream &stream) {
                                           : json::Value(nullptr));
     out.attribute("radius_limit", jsonNumber(report.radiusLimit));
     out.attribute("radius_found", jsonNumber(report.radiusFound));
+    if (report.heads)
+      out.attribute("heads", headsJson(*report.heads));
     out.attributeObject("certified", [&] {
       for (const auto &[name, bound] : report.certified)
         out.attribute(name, jsonNumber(bound));
@@ -68,14 +70,22 @@ static void printText(const RunReport &report, raw_ostream &stream) {
          << "route      " << report.route;
   if (report.degree)
     stream << ", degree " << *report.degree;
+  int64_t exact = report.heads ? report.heads->exactHeads() : 0;
   if (report.route != report.plannedRoute)
     stream << (report.radiusFound <= report.radiusLimit
                    ? ", for a coordinate exceeds the bounds of "
                    : ", for the radius exceeds that of ")
            << report.plannedRoute;
+  else if (exact > 0)
+    stream << "; exact for " << exact * report.heads->group << " of "
+           << report.heads->each.size() * report.heads->group
+           << " heads, whose radii exceed that of " << report.plannedRoute;
   else if (report.degree != report.plannedDegree)
     stream << ", enough for the radius; planned " << *report.plannedDegree;
   stream << "\n";
+  if (report.heads)
+    for (const auto &[index, line] : enumerate(headLines(*report.heads)))
+      stream << left_justify(index ? "" : "heads", 11) << line << "\n";
   printPlan(report, stream);
   if (report.radiusFound && report.radiusLimit)
     stream << "radius     "
