@@ -57,7 +57,7 @@ public:
              ROPEGRAD_WORKSPACE_TOO_SMALL);
     CallSizes sizes = readSizes(info, entry->getArg(0));
     checkMemory(info, arrays, sizes, workspace, bytes);
-    if (kernel.byHead) {
+    if (isByHead(kernel, info)) {
       HeadCalls calls(module, b, kernel);
       calls.emit(info, bodies, measure,
                  {arrays, sizes.batch, sizes.n, sizes.strides, threads,
@@ -400,7 +400,7 @@ void addCInterface(Module &module, const KernelInfo &info,
     if (!global.isDeclaration())
       global.setLinkage(GlobalValue::InternalLinkage);
   CallMemory::define(module);
-  if (info.byHead)
+  if (info.byHead || info.certifiesByHead)
     HeadCalls::define(module, info);
   InterfaceBuilder builder(module, info, measure);
   for (auto [function, each] : zip(info.functions, bodies)) {

@@ -43,6 +43,14 @@ inline bool isPassedOn(const ArgInfo &arg, bool toExact, bool byHead) {
   return arg.name != "degree_used" && !(isRadius && (toExact || byHead));
 }
 
+/// Whether an entry point calls bodies for key heads.
+inline bool isByHead(const KernelInfo &info, const FunctionInfo &function) {
+  bool isCertify =
+      llvm::StringRef(function.symbol).drop_front(info.name.size()) ==
+      "_certify";
+  return isCertify ? info.certifiesByHead : info.byHead;
+}
+
 /// `bodies[i]` compute `info.functions[i]`; `measure` finds the radii of key
 /// heads, where each has a body of its own. Everything but the entry points
 /// becomes internal.

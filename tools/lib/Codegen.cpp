@@ -98,13 +98,13 @@ std::string readSizes(mlir::ModuleOp module, size_t count, KernelInfo &info,
   for (FunctionInfo &function : info.functions) {
     StringRef name = bodyName(info, function);
     auto op = module.lookupSymbol<mlir::LLVM::LLVMFuncOp>(name);
-    if (!op && isCertificate(name) && count > 2)
+    if (info.byHead && measure)
+      raiseWorkspace(measure, function);
+    if (!op && isCertificate(name) && (count > 2 || info.certifiesByHead))
       continue;
     if (!op)
       return "expected the pipeline to leave a function " + name.str();
     raiseWorkspace(op, function);
-    if (info.byHead && measure)
-      raiseWorkspace(measure, function);
     for (ArgInfo &arg : function.args) {
       if (arg.role != ArgRole::Residual)
         continue;
@@ -210,14 +210,46 @@ std::string addModule(mlir::ModuleOp module, size_t index, KernelInfo &info,
   return findBodies(*result, info, prefix, model, found.bodies);
 }
 
+/// Translates one of the certificates for one key head.
+std::string addCertificate(mlir::ModuleOp module, size_t index,
+                           KernelInfo &info, LLVMContext &context,
+                           Module &result, Found &found) {
+  FunctionInfo &function = info.functions.back();
+  auto op = module.lookupSymbol<mlir::LLVM::LLVMFuncOp>("certify");
+  if (!op)
+    return "expected the pipeline to leave a function certify";
+  raiseWorkspace(op, function);
+  DiagnosticText diagnostics(module.getContext());
+  std::unique_ptr<Module> code =
+      mlir::translateModuleToLLVMIR(module, context, info.name);
+  if (!code)
+    return diagnostics.orElse("expected the module to translate to LLVM IR");
+  markCertificates(*code);
+  std::string prefix = "certificate" + std::to_string(index) + ".";
+  prefixSymbols(*code, prefix);
+  if (Linker::linkModules(result, std::move(code)))
+    return "expected a certificate to link";
+  Function *certify = result.getFunction(prefix + "certify");
+  // The arrays; batch, n, strides, entries, threads and workspace.
+  if (!certify || certify->arg_size() != function.args.size() + 6)
+    return "expected certify to take " +
+           std::to_string(function.args.size() + 6) + " arguments";
+  KernelBody body;
+  body.function = certify;
+  if (index == 0 && !info.bodies.empty())
+    body.radiusLimit = info.radiusLimit;
+  found.bodies.back().push_back(body);
+  return "";
+}
+
 /// Makes room for what the entry points themselves keep.
-void addInterfaceSizes(KernelInfo &info) {
+void addInterfaceSizes(KernelInfo &info, bool severalBodies) {
   for (FunctionInfo &function : info.functions) {
-    if (info.byHead)
+    if (isByHead(info, function))
       function.workspaceBytes +=
           HeadCalls::workspaceBytes(function, info.problem);
     for (ArgInfo &arg : function.args)
-      if (arg.role == ArgRole::Residual)
+      if (arg.role == ArgRole::Residual && severalBodies)
         arg.shape[0] += info.byHead ? HeadCalls::residualBytes(info.problem)
                                     : kResidualMark;
   }
@@ -237,6 +269,7 @@ std::string runPipeline(mlir::ModuleOp module, const Target &target,
   options.exactBy = request.exactBy;
   options.calibration = request.calibration;
   options.certify = request.certify;
+  options.certifyAlone = request.certifyAlone;
   options.byEntry = request.byEntry;
   options.stopAfter = request.level;
   mlir::ropegrad::buildPipeline(manager, options);
@@ -245,20 +278,24 @@ std::string runPipeline(mlir::ModuleOp module, const Target &target,
   return "";
 }
 
-std::string translate(ArrayRef<mlir::ModuleOp> modules, Target &target,
+std::string translate(const KernelModules &modules, Target &target,
                       KernelInfo &info, bool standalone, LLVMContext &context,
                       std::unique_ptr<Module> &result) {
   Found found;
   found.bodies.resize(info.functions.size());
-  for (auto [index, module] : enumerate(modules))
+  for (auto [index, module] : enumerate(modules.bodies))
     if (std::string error =
             addModule(module, index, info, context, result, found);
         !error.empty())
       return error;
-  if (modules.size() > 1)
-    addInterfaceSizes(info);
+  for (auto [index, module] : enumerate(modules.certificates))
+    if (std::string error =
+            addCertificate(module, index, info, context, *result, found);
+        !error.empty())
+      return error;
+  addInterfaceSizes(info, modules.bodies.size() > 1);
   addCInterface(*result, info, found.bodies, found.measure, standalone);
-  if (std::string error = defineHalideBlocks(modules.front(), target, *result);
+  if (std::string error = defineHalideBlocks(modules.bodies.front(), target, *result);
       !error.empty())
     return error;
   nameTarget(*result, target);

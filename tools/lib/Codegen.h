@@ -30,6 +30,7 @@ struct PipelineRequest {
   std::string exactBy = "mlir"; ///< or halide
   std::string calibration;      ///< file; empty: the rates that ship
   bool certify = false;         ///< add the function certify
+  bool certifyAlone = false;    ///< and no other function
   bool byEntry = false;         ///< calls list their batch entries
 };
 
@@ -38,11 +39,20 @@ struct PipelineRequest {
 std::string runPipeline(mlir::ModuleOp module, const Target &target,
                         const PipelineRequest &request);
 
-/// Translates modules in the LLVM dialect, one for each of `info.bodies` or one
-/// in all, fills in the sizes of the workspaces of `info`, and adds entry
-/// points and manifest. `standalone`: the manifest also gets the name
-/// that ropegrad-run looks for, which two objects of one program may not share.
-std::string translate(llvm::ArrayRef<mlir::ModuleOp> modules, Target &target,
+/// What becomes one kernel, in the LLVM dialect.
+struct KernelModules {
+  /// One for each of `info.bodies`, or one in all.
+  llvm::SmallVector<mlir::ModuleOp> bodies;
+  /// Of certificates for one key head, where they are made one after the other:
+  /// the planned one and, where there are several bodies, the exact one.
+  llvm::SmallVector<mlir::ModuleOp> certificates;
+};
+
+/// Translates `modules`, fills in the sizes of the workspaces of `info`, and
+/// adds entry points and manifest. `standalone`: the manifest also gets the
+/// name that ropegrad-run looks for, which two objects of one program may not
+/// share.
+std::string translate(const KernelModules &modules, Target &target,
                       KernelInfo &info, bool standalone,
                       llvm::LLVMContext &context,
                       std::unique_ptr<llvm::Module> &result);

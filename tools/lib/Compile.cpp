@@ -187,25 +187,10 @@ private:
   std::string emitKernel() {
     KernelInfo info = describe();
     SmallVector<mlir::OwningOpRef<mlir::ModuleOp>> made;
-    SmallVector<mlir::ModuleOp> modules;
-    auto add = [&](const Problem &problem, bool certify) {
-      made.push_back(
-          buildModule(context, info.byHead ? headsAsBatch(problem) : problem));
-      modules.push_back(*made.back());
-      PipelineRequest wanted = request(/*level=*/5);
-      wanted.certify &= certify;
-      wanted.byEntry = info.byHead;
-      return runPipeline(modules.back(), target, wanted);
-    };
-    std::string error;
-    if (lower)
-      error = add(lower->problem, /*certify=*/false);
-    if (error.empty())
-      error = add(options.problem, /*certify=*/true);
-    if (error.empty() && !info.bodies.empty())
-      error = add(exactProblem(), /*certify=*/true);
-    if (!error.empty())
+    KernelModules modules;
+    if (std::string error = makeModules(info, made, modules); !error.empty())
       return error;
+    std::string error;
     LLVMContext llvmContext;
     std::unique_ptr<Module> code;
     bool standalone = options.emit == EmitKind::SharedLibrary;
@@ -221,6 +206,57 @@ private:
       return error;
     return options.writesHeader() ? writeKernel(info, parts)
                                   : writeText(parts.front());
+  }
+
+  /// What the pipeline makes of the problem: `modules` of those in `made`.
+  std::string
+  makeModules(const KernelInfo &info,
+              SmallVectorImpl<mlir::OwningOpRef<mlir::ModuleOp>> &made,
+              KernelModules &modules) {
+    std::string error;
+    auto run = [&](const Problem &problem, PipelineRequest wanted,
+                   SmallVectorImpl<mlir::ModuleOp> &to) {
+      if (!error.empty())
+        return;
+      made.push_back(buildModule(context, problem));
+      to.push_back(*made.back());
+      error = runPipeline(to.back(), target, wanted);
+    };
+    auto add = [&](const Problem &problem, bool certify) {
+      PipelineRequest wanted = request(/*level=*/5);
+      wanted.certify &= certify && !info.certifiesByHead;
+      wanted.byEntry = info.byHead;
+      run(info.byHead ? headsAsBatch(problem) : problem, wanted,
+          modules.bodies);
+    };
+    auto addCertificate = [&](const Problem &problem) {
+      PipelineRequest wanted = request(/*level=*/5);
+      wanted.certifyAlone = wanted.byEntry = true;
+      wanted.exactBy = "mlir";
+      Problem one = headsAsBatch(problem);
+      one.batch = 1;
+      run(one, wanted, modules.certificates);
+    };
+    if (lower)
+      add(lower->problem, /*certify=*/false);
+    add(options.problem, /*certify=*/true);
+    if (!info.bodies.empty())
+      add(exactProblem(), /*certify=*/true);
+    if (!info.certifiesByHead)
+      return error;
+    addCertificate(plannedProblem());
+    if (!info.bodies.empty())
+      addCertificate(exactProblem());
+    return error;
+  }
+
+  /// The same problem with what was planned for it, however few its heads.
+  Problem plannedProblem() const {
+    Problem problem = options.problem;
+    problem.route = plan.route;
+    if (plan.approximation)
+      problem.degree = plan.degree;
+    return problem;
   }
 
   /// The same problem for the exact route.
@@ -259,6 +295,7 @@ private:
       info.bodies.push_back({Route::Exact, std::nullopt, std::nullopt});
       info.byHead = isByHead(options.problem);
     }
+    info.certifiesByHead = options.certifies() && isByHead(options.problem);
     info.triple = target.triple;
     info.cpu = target.cpu;
     info.cpuFeatures = target.features;

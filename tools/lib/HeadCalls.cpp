@@ -88,18 +88,18 @@ exit:
   ret void
 }
 
-; Lists the units of %body: entries[a * most + i] is the element of array a at
+; Lists the units of %body in [%from, %to): entries[a * most + i] is the element of array a at
 ; which the i-th of them begins, of its first of groups[a] heads. Returns their
 ; number.
-define internal i64 @ropegrad.list(ptr %which, i8 %body, i64 %units, i64 %heads,
-                                   ptr %strides, ptr %groups, i64 %arrays,
-                                   i64 %most, ptr %entries) {
+define internal i64 @ropegrad.list(ptr %which, i8 %body, i64 %from, i64 %to,
+                                   i64 %heads, ptr %strides, ptr %groups,
+                                   i64 %arrays, i64 %most, ptr %entries) {
 entry:
   br label %unit
 unit:
-  %u = phi i64 [ 0, %entry ], [ %u.next, %next ]
+  %u = phi i64 [ %from, %entry ], [ %u.next, %next ]
   %count = phi i64 [ 0, %entry ], [ %count.next, %next ]
-  %more = icmp ult i64 %u, %units
+  %more = icmp ult i64 %u, %to
   br i1 %more, label %begin, label %exit
 begin:
   %own.at = getelementptr i8, ptr %which, i64 %u
@@ -122,11 +122,11 @@ array:
   %own.head = mul i64 %head, %group
   %by.batch = mul i64 %batch, %batch.stride
   %by.head = mul i64 %own.head, %head.stride
-  %from = add i64 %by.batch, %by.head
+  %first.element = add i64 %by.batch, %by.head
   %row = mul i64 %a, %most
   %place = add i64 %row, %count
   %entry.at = getelementptr i64, ptr %entries, i64 %place
-  store i64 %from, ptr %entry.at
+  store i64 %first.element, ptr %entry.at
   %a.next = add i64 %a, 1
   %last = icmp eq i64 %a.next, %arrays
   br i1 %last, label %counted, label %array
@@ -249,8 +249,15 @@ void HeadCalls::emit(const FunctionInfo &function, const KernelBodies &bodies,
   }
   if (!isBackward(function))
     choose(function, bodies, measure, call, parts);
-  for (size_t i = 0; i < bodies.size(); ++i)
-    callBody(function, bodies, i, call, parts);
+  for (size_t i = 0; i < bodies.size(); ++i) {
+    if (parts.bounds)
+      forUnits(parts, [&](const Range &unit) {
+        callBody(function, bodies, i, call, parts, unit);
+      });
+    else
+      callBody(function, bodies, i, call, parts,
+               {b.getInt64(0), parts.units, most});
+  }
   b.CreateRet(b.getInt32(ROPEGRAD_OK));
 }
 
@@ -259,7 +266,10 @@ void HeadCalls::choose(const FunctionInfo &function, const KernelBodies &bodies,
                        Function *measure, const Call &call,
                        const Parts &parts) {
   b.CreateMemSet(parts.which, b.getInt8(0), parts.units, Align(1));
-  Value *all = list(parts, call, /*body=*/0);
+  if (bodies.size() == 1)
+    return;
+  Value *all = list(parts, call, /*body=*/0,
+                    {b.getInt64(0), parts.units, mostUnits(problem)});
   SmallVector<Value *> operands;
   for (auto [arg, array] : zip(function.args, call.arrays))
     if (arg.name == "Q" || arg.name == "K" ||
@@ -289,21 +299,44 @@ void HeadCalls::choose(const FunctionInfo &function, const KernelBodies &bodies,
                                     parts.units, found, used});
 }
 
+/// Runs `body` for one unit after the other.
+void HeadCalls::forUnits(const Parts &parts,
+                         function_ref<void(const Range &)> body) {
+  BasicBlock *before = b.GetInsertBlock();
+  Function *function = before->getParent();
+  auto *head = BasicBlock::Create(b.getContext(), "unit", function);
+  auto *inside = BasicBlock::Create(b.getContext(), "inside", function);
+  auto *after = BasicBlock::Create(b.getContext(), "after", function);
+  b.CreateBr(head);
+  b.SetInsertPoint(head);
+  PHINode *unit = b.CreatePHI(b.getInt64Ty(), 2);
+  unit->addIncoming(b.getInt64(0), before);
+  b.CreateCondBr(b.CreateICmpULT(unit, parts.units), inside, after);
+  b.SetInsertPoint(inside);
+  Value *next = b.CreateAdd(unit, b.getInt64(1));
+  body({unit, next, 1});
+  unit->addIncoming(next, b.GetInsertBlock());
+  b.CreateBr(head);
+  b.SetInsertPoint(after);
+}
+
 /// Lists the units of a body and returns their number.
-Value *HeadCalls::list(const Parts &parts, const Call &call, uint64_t body) {
+Value *HeadCalls::list(const Parts &parts, const Call &call, uint64_t body,
+                       const Range &range) {
   return b.CreateCall(helper("list"),
                       {parts.which, b.getInt8(static_cast<uint8_t>(body)),
-                       parts.units, b.getInt64(asUnsigned(problem.kvHeads)),
-                       call.strides, parts.groups, b.getInt64(parts.arrays),
-                       b.getInt64(asUnsigned(mostUnits(problem))),
-                       parts.entries});
+                       range.from, range.to,
+                       b.getInt64(asUnsigned(problem.kvHeads)), call.strides,
+                       parts.groups, b.getInt64(parts.arrays),
+                       b.getInt64(asUnsigned(range.most)), parts.entries});
 }
 
 /// Calls a body for its units, if it has any.
 void HeadCalls::callBody(const FunctionInfo &function,
                          const KernelBodies &bodies, size_t index,
-                         const Call &call, const Parts &parts) {
-  Value *count = list(parts, call, index);
+                         const Call &call, const Parts &parts,
+                         const Range &range) {
+  Value *count = list(parts, call, index, range);
   Function *entry = b.GetInsertBlock()->getParent();
   auto *some = BasicBlock::Create(b.getContext(), "some", entry);
   auto *next = BasicBlock::Create(b.getContext(), "next", entry);

@@ -39,7 +39,9 @@ public:
   };
 
   /// Computes the call and returns from the entry point. `measure` finds the
-  /// radii (all but backward passes call it).
+  /// radii (all but backward passes call it, where there are several bodies).
+  /// Certificates are made one head after the other, which needs the least
+  /// memory; a bound is the largest of the heads'.
   void emit(const FunctionInfo &function, const KernelBodies &bodies,
             llvm::Function *measure, const Call &call);
 
@@ -47,9 +49,18 @@ private:
   struct Parts;
   void choose(const FunctionInfo &function, const KernelBodies &bodies,
               llvm::Function *measure, const Call &call, const Parts &parts);
-  llvm::Value *list(const Parts &parts, const Call &call, uint64_t body);
+  /// Some units, and for how many a body was compiled.
+  struct Range {
+    llvm::Value *from, *to;
+    int64_t most;
+  };
+  llvm::Value *list(const Parts &parts, const Call &call, uint64_t body,
+                    const Range &range);
+  void forUnits(const Parts &parts,
+                llvm::function_ref<void(const Range &)> body);
   void callBody(const FunctionInfo &function, const KernelBodies &bodies,
-                size_t index, const Call &call, const Parts &parts);
+                size_t index, const Call &call, const Parts &parts,
+                const Range &range);
   llvm::SmallVector<llvm::Value *> bodyArrays(const FunctionInfo &function,
                                               const KernelBodies &bodies,
                                               size_t index, const Call &call,

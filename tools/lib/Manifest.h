@@ -68,6 +68,8 @@ struct KernelInfo {
   /// Whether each key head of each batch entry, with its query heads, has a
   /// body of its own; otherwise one computes a whole call.
   bool byHead = false;
+  /// Whether certificates are made one key head after the other.
+  bool certifiesByHead = false;
   std::string target = "cpu", triple, cpu;
   std::vector<std::string> cpuFeatures; ///< LLVM's names of what the code needs
   int64_t threads = 1;

@@ -45,6 +45,9 @@ public:
   void *const *pointers() const { return addresses.data(); }
   void *workspace() const { return workspaceMemory.get(); }
 
+  /// Gives the workspace back: no call follows.
+  void freeWorkspace() { workspaceMemory.reset(); }
+
   /// The name of the first output with a nan or infinite element; "" if none.
   std::string findNotFinite() const;
 

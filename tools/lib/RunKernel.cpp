@@ -159,6 +159,7 @@ static std::string callAndWrite(const Functions &functions,
   if (!notFinite.empty())
     report.status = ROPEGRAD_NOT_FINITE;
   if (report.status == ROPEGRAD_OK) {
+    arrays.freeWorkspace();
     if (functions.certify && options.certify)
       certifyOutputs(functions.certify, *manifest.certify, arrays, report);
     else
