@@ -173,7 +173,8 @@ void writeIntroduction(raw_ostream &os, const KernelInfo &info) {
          << " with |Z| <= " << number(*body.radiusLimit);
     if (body.route == Route::Exact)
       os << (info.byHead
-                 ? ";\n * where logits of a key head and its query heads may be "
+                 ? ";\n * where logits of a key head and its query heads may "
+                   "be "
                    "larger the exact\n * route computes these, and their "
                    "degree_used is -1"
                  : ";\n * where logits of a call may be larger the exact route "

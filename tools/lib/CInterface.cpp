@@ -59,9 +59,9 @@ public:
     checkMemory(info, arrays, sizes, workspace, bytes);
     if (isByHead(kernel, info)) {
       HeadCalls calls(module, b, kernel);
-      calls.emit(info, bodies, measure,
-                 {arrays, sizes.batch, sizes.n, sizes.strides, threads,
-                  workspace});
+      calls.emit(
+          info, bodies, measure,
+          {arrays, sizes.batch, sizes.n, sizes.strides, threads, workspace});
       return entry;
     }
     CallParts call{arrays,

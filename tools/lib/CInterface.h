@@ -55,8 +55,8 @@ inline bool isByHead(const KernelInfo &info, const FunctionInfo &function) {
 /// heads, where each has a body of its own. Everything but the entry points
 /// becomes internal.
 void addCInterface(llvm::Module &module, const KernelInfo &info,
-                   llvm::ArrayRef<KernelBodies> bodies,
-                   llvm::Function *measure, bool standalone);
+                   llvm::ArrayRef<KernelBodies> bodies, llvm::Function *measure,
+                   bool standalone);
 
 /// The symbols that addCInterface exports.
 std::vector<std::string> exportedSymbols(const KernelInfo &info);

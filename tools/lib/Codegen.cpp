@@ -12,8 +12,8 @@
 
 #include "passes/Passes.h"
 #include "tools/lib/CInterface.h"
-#include "tools/lib/HeadCalls.h"
 #include "tools/lib/HalideBlocks.h"
+#include "tools/lib/HeadCalls.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Target/LLVMIR/Export.h"
@@ -179,8 +179,8 @@ std::string addModule(mlir::ModuleOp module, size_t index, KernelInfo &info,
                       LLVMContext &context, std::unique_ptr<Module> &result,
                       Found &found) {
   KernelBody model;
-  if (std::string error = readSizes(module, info.bodies.size(), info,
-                                    model.residualBytes);
+  if (std::string error =
+          readSizes(module, info.bodies.size(), info, model.residualBytes);
       !error.empty())
     return error;
   DiagnosticText diagnostics(module.getContext());
@@ -295,7 +295,8 @@ std::string translate(const KernelModules &modules, Target &target,
       return error;
   addInterfaceSizes(info, modules.bodies.size() > 1);
   addCInterface(*result, info, found.bodies, found.measure, standalone);
-  if (std::string error = defineHalideBlocks(modules.bodies.front(), target, *result);
+  if (std::string error =
+          defineHalideBlocks(modules.bodies.front(), target, *result);
       !error.empty())
     return error;
   nameTarget(*result, target);

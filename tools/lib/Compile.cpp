@@ -300,10 +300,9 @@ private:
     info.cpu = target.cpu;
     info.cpuFeatures = target.features;
     info.threads = options.threadsOrAll();
-    info.functions = kernelFunctions(options.problem, options.name,
-                                     plan.approximation.has_value(),
-                                     options.certifies(), !info.bodies.empty(),
-                                     info.byHead);
+    info.functions = kernelFunctions(
+        options.problem, options.name, plan.approximation.has_value(),
+        options.certifies(), !info.bodies.empty(), info.byHead);
     return info;
   }
 

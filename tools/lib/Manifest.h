@@ -98,12 +98,10 @@ struct KernelInfo {
 /// whatever the order of Problem::wrt. With `reportsRadius` every function ends
 /// in the report radius_found. Numbers that stand alone (loss, radius_found)
 /// are f32 in 16-bit kernels.
-std::vector<FunctionInfo> kernelFunctions(const Problem &problem,
-                                          llvm::StringRef name,
-                                          bool reportsRadius,
-                                          bool certifies = false,
-                                          bool fallsBack = false,
-                                          bool byHead = false);
+std::vector<FunctionInfo>
+kernelFunctions(const Problem &problem, llvm::StringRef name,
+                bool reportsRadius, bool certifies = false,
+                bool fallsBack = false, bool byHead = false);
 
 /// The manifest, pretty-printed. Same kernel, same bytes.
 std::string manifestJson(const KernelInfo &info);
