@@ -88,6 +88,10 @@ def draw(rng, kernel, most):
     if radius(m, arrays["Q"], arrays["K"]) > 0:
         arrays["Q"], arrays["K"] = scaled(m, arrays["Q"], arrays["K"],
                                           part * most)
+    if m["dispatch"] == "heads" and rng.random() < .5:
+        # Some heads have smaller logits: kernels choose for each.
+        smaller = rng.choice((1, .3, .1, .03), (batch, kv_heads))
+        arrays["K"] = arrays["K"] * smaller[..., None, None]
     for name in ("V", "dO"):
         arrays[name] = arrays[name] * 10.0 ** rng.integers(-3, 4)
     if m["bias"] == "learned":
