@@ -163,17 +163,24 @@ struct PackWorkspacePass : impl::PackWorkspaceBase<PackWorkspacePass> {
     });
     if (walked.wasInterrupted())
       return failure();
-    packResiduals(function);
+    packArguments(function, kResidualAttr, "ropegrad.residual_bytes");
     int64_t total = std::max(assignOffsets(shared), kAlignment);
     int64_t perThreadTotal = assignOffsets(perThread);
-    return rewrite(function, shared, total, perThread, perThreadTotal);
+    if (failed(rewrite(function, shared, total, perThread, perThreadTotal)))
+      return failure();
+    packArguments(function, kPreparedAttr, "ropegrad.prepared_bytes",
+                  /*last=*/true);
+    return success();
   }
 
-  /// One argument for all that a forward pass leaves to its backward pass.
-  void packResiduals(func::FuncOp function) {
+  /// One argument for all that are marked: what a forward pass leaves to its
+  /// backward pass, in the place of the first, or what serves many calls,
+  /// behind all others. `sizeName` becomes an attribute of the function.
+  void packArguments(func::FuncOp function, StringRef mark, StringRef sizeName,
+                     bool last = false) {
     llvm::BitVector old(function.getNumArguments());
     for (BlockArgument argument : function.getArguments())
-      if (function.getArgAttr(argument.getArgNumber(), kResidualAttr))
+      if (function.getArgAttr(argument.getArgNumber(), mark))
         old.set(argument.getArgNumber());
     if (old.none())
       return;
@@ -185,7 +192,8 @@ struct PackWorkspacePass : impl::PackWorkspaceBase<PackWorkspacePass> {
       places.emplace_back(argument, bytes);
       bytes += alignUp(*bytesOf(cast<MemRefType>(argument.getType())));
     }
-    unsigned at = old.find_first();
+    unsigned at = last ? function.getNumArguments()
+                       : static_cast<unsigned>(old.find_first());
     (void)function.insertArgument(at, MemRefType::get({bytes}, b.getI8Type()),
                                   {}, function.getLoc());
     for (auto [argument, offset] : places) {
@@ -198,9 +206,9 @@ struct PackWorkspacePass : impl::PackWorkspaceBase<PackWorkspacePass> {
     }
     llvm::BitVector erased(function.getNumArguments());
     for (unsigned number : old.set_bits())
-      erased.set(number + 1);
+      erased.set(number < at ? number : number + 1);
     (void)function.eraseArguments(erased);
-    function->setAttr("ropegrad.residual_bytes", b.getI64IntegerAttr(bytes));
+    function->setAttr(sizeName, b.getI64IntegerAttr(bytes));
   }
 
   /// The calling thread's part of the workspace, made once per parallel region:

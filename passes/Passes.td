@@ -294,6 +294,40 @@ def SplitGuard : Pass<"ropegrad-split-guard", "::mlir::ModuleOp"> {
   }];
 }
 
+def HoistSpectra : Pass<"ropegrad-hoist-spectra", "::mlir::ModuleOp"> {
+  let summary = "level 3: what depends on W and bias alone as a function of its own";
+  let description = [{
+    Adds a function `prepare` to a module whose public functions of named arrays
+    have a `pair_spectrum` that follows from the arguments named W and bias, and
+    from nothing else. Its results, the spectra and those functions of the
+    distance (`pair_table`) that something else reads, become last arguments of
+    all these functions; both are marked `ropegrad.prepared`. They can be computed
+    once for many calls with other rows. Equal ones of several functions are one
+    result. What a function named `certify` computes stays where it is.
+
+    ```mlir
+    func.func @forward(%Q, %K, %V, %bias) {
+      %T = ropegrad.pair_table(%bias)
+      %S = ropegrad.pair_spectrum(%T)
+      %O = ropegrad.pair_apply(%Q, %K, %V, %S)
+      return %O
+    }
+      ==>
+    func.func @forward(%Q, %K, %V, %bias, %S) {
+      %O = ropegrad.pair_apply(%Q, %K, %V, %S)
+      return %O
+    }
+    func.func @prepare(%bias) {
+      %T = ropegrad.pair_table(%bias)
+      %S = ropegrad.pair_spectrum(%T)
+      return %S
+    }
+    ```
+
+    Functions without such spectra are left alone.
+  }];
+}
+
 def Bufferize : Pass<"ropegrad-bufferize", "::mlir::ModuleOp"> {
   let summary = "level 3 to level 4: tensors to buffers, results to destinations";
   let description = [{
@@ -589,7 +623,10 @@ def PackWorkspace : Pass<"ropegrad-pack-workspace", "::mlir::ModuleOp"> {
     allocations out in it; buffers whose lives do not overlap share memory. Those
     inside `omp.parallel` exist once per thread, behind all others. The sizes
     become the attributes `ropegrad.workspace_bytes` and
-    `ropegrad.workspace_bytes_per_thread`.
+    `ropegrad.workspace_bytes_per_thread`. Arguments marked `ropegrad.residual`
+    become one of bytes in the place of the first (`ropegrad.residual_bytes`),
+    those marked `ropegrad.prepared` one behind the workspace
+    (`ropegrad.prepared_bytes`).
 
     ```mlir
     func.func @f(%x: memref<4xf32>) { %a = memref.alloc() : memref<64xf32> ... }

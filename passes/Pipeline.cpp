@@ -58,6 +58,7 @@ void buildStructured(OpPassManager &manager, const PipelineOptions &options) {
   if (options.byEntry)
     manager.addPass(createSplitGuard());
   tidy(manager);
+  manager.addPass(createHoistSpectra());
 }
 
 /// Level 3 to level 4: buffers.
@@ -141,9 +142,8 @@ void registerPipeline() {
       "ropegrad-pipeline",
       "from problems to the LLVM dialect: plan, widen-storage, differentiate, "
       "approximate-exp, classify-toeplitz, fuse-kronecker, join-pairs, "
-      "outline-tiles, split-gradient, split-guard (by-entry), bufferize, "
-      "runtime-sizes, lower-rows, "
-      "lower-tiles, "
+      "outline-tiles, split-gradient, split-guard (by-entry), hoist-spectra, "
+      "bufferize, runtime-sizes, lower-rows, lower-tiles, "
       "lower-features, "
       "lower-toeplitz, lower-pairs, fuse-parallel, parallelize, "
       "pack-workspace, outline-units, fetch-units, conversions to LLVM",

@@ -85,6 +85,12 @@ struct RuntimeSizesPass : impl::RuntimeSizesBase<RuntimeSizesPass> {
       if (type && name == "A1" && type.getRank() == 2)
         sizes.n = type.getDimSize(0);
     }
+    // @prepare has none of these, but functions of the distance.
+    function.walk([&](PairTableOp op) {
+      auto type = dyn_cast<MemRefType>(op.getOuts()[0].getType());
+      if (type && sizes.n == 0)
+        sizes.n = (type.getDimSize(2) + 1) / 2;
+    });
     return sizes;
   }
 
@@ -100,7 +106,8 @@ struct RuntimeSizesPass : impl::RuntimeSizesBase<RuntimeSizesPass> {
       auto type = dyn_cast<MemRefType>(argument.getType());
       if (!type)
         continue;
-      bool residual = function.getArgAttr(number, kResidualAttr) != nullptr;
+      bool residual = function.getArgAttr(number, kResidualAttr) ||
+                      function.getArgAttr(number, kPreparedAttr);
       // Bounds may be infinite: no reason to fail.
       if (!name.empty() && !residual && name != "bounds" &&
           !inputNames().contains(name))

@@ -27,6 +27,9 @@ constexpr StringLiteral kRowsAttr = "ropegrad.rows"; ///< of an array (n, w)
 /// Of what a forward pass leaves to its backward pass
 /// (ropegrad-split-gradient).
 constexpr StringLiteral kResidualAttr = "ropegrad.residual";
+/// Of what kernels read that depends on W and bias alone
+/// (ropegrad-hoist-spectra).
+constexpr StringLiteral kPreparedAttr = "ropegrad.prepared";
 
 /// The rows of a call: batch entries × heads × n rows, in chunks whose size
 /// depends on the compiled problem alone, so that results do not depend on the

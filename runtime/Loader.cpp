@@ -53,6 +53,10 @@ const char *ropegrad_status_name(int status) {
     return "array-misaligned";
   case ROPEGRAD_BOUND_EXCEEDED:
     return "bound-exceeded";
+  case ROPEGRAD_PREPARED_TOO_SMALL:
+    return "prepared-too-small";
+  case ROPEGRAD_NOT_PREPARED:
+    return "not-prepared";
   case ROPEGRAD_CANNOT_READ:
     return "cannot-read";
   case ROPEGRAD_NOT_A_KERNEL:

@@ -46,11 +46,17 @@ enum ropegrad_status {
   /** An output, a report or the workspace shares memory with another array, or
       an output with itself. */
   ROPEGRAD_ARRAYS_OVERLAP = 8,
-  /** An array is not aligned to its elements, or a residual to 64 bytes. */
+  /** An array is not aligned to its elements, or a residual or what _prepare
+      makes to 64 bytes. */
   ROPEGRAD_ARRAY_MISALIGNED = 9,
   /** The logit radius is within the kernel's, but a coordinate of queries and
       keys exceeds its bound, by which the kernel was made smaller. */
-  ROPEGRAD_BOUND_EXCEEDED = 10
+  ROPEGRAD_BOUND_EXCEEDED = 10,
+  /** prepared_bytes is less than the kernel's _prepared_bytes(). */
+  ROPEGRAD_PREPARED_TOO_SMALL = 11,
+  /** prepared does not hold what _prepare of this kernel made for the n of the
+      call. */
+  ROPEGRAD_NOT_PREPARED = 12
 };
 #endif
 
@@ -103,7 +109,8 @@ enum ropegrad_loader_status {
 /** The name of a status: "ok", "radius-exceeded", "workspace-too-small",
     "null-pointer", "not-finite", "non-positive-row-sum",
     "workspace-misaligned", "sizes-out-of-range", "arrays-overlap",
-    "array-misaligned", "bound-exceeded", "cannot-read",
+    "array-misaligned", "bound-exceeded", "prepared-too-small", "not-prepared",
+    "cannot-read",
     "not-a-kernel", "cannot-load", "not-loaded", "not-found", "out-of-memory";
     "unknown" for any other number. Never null; the string is static. */
 const char *ropegrad_status_name(int status);
@@ -116,7 +123,7 @@ typedef struct ropegrad_kernel ropegrad_kernel;
     the manifest's args in their order, every array contiguous row-major;
     `workspace` is 64-byte aligned, and `workspace_bytes` at least the
     manifest's workspace_bytes + threads * workspace_bytes_per_thread; `threads`
-    is from 1 to 1024. Returns 0 to 10. */
+    is from 1 to 1024. Returns 0 to 12. */
 typedef int (*ropegrad_packed_fn)(void *const *arrays, void *workspace,
                                   size_t workspace_bytes, int threads);
 

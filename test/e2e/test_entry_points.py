@@ -131,7 +131,9 @@ class Kernel:
 
     def read_by(self, function):
         """Names of the arrays that a function reads and must not write."""
-        roles = {"in", "residual"} if function == "backward" else {"in"}
+        roles = {"in", "prepared"}
+        if function in ("backward", "backward_prepared"):
+            roles.add("residual")
         return {a["name"] for a in self.functions[function]["args"]
                 if a["role"] in roles}
 
@@ -140,7 +142,7 @@ class Kernel:
         placed = {}
         for arg in self.functions[function]["args"]:
             name = arg["name"]
-            if arg["role"] == "residual":
+            if arg["role"] in ("residual", "prepared"):
                 placed[name] = arrays.get(name) or Bytes(self.residual_bytes())
                 continue
             own = layout
@@ -185,7 +187,7 @@ class Kernel:
         for name in self.read_by(function):
             assert same(placed[name].value, before[name]), (
                 f"{function} wrote to {name}")
-        return status, {name: p if name == "residual" else
+        return status, {name: p if isinstance(p, Bytes) else
                         from_memory(p.value, p.dtype)
                         for name, p in placed.items()}
 

@@ -54,6 +54,7 @@
 // PASSES: IR Dump After FuseKronecker
 // PASSES: IR Dump After OutlineTiles
 // PASSES: IR Dump After SplitGradient
+// PASSES: IR Dump After HoistSpectra
 // PASSES: IR Dump After Bufferize
 // PASSES: IR Dump After RuntimeSizes
 // PASSES: IR Dump After LowerRows

@@ -266,13 +266,15 @@ TEST(StatusTest, HasAName) {
                          "sizes-out-of-range",
                          "arrays-overlap",
                          "array-misaligned",
-                         "bound-exceeded"};
-  for (int status = 0; status <= 10; ++status)
+                         "bound-exceeded",
+                         "prepared-too-small",
+                         "not-prepared"};
+  for (int status = 0; status <= 12; ++status)
     EXPECT_STREQ(ropegrad_status_name(status), names[status]);
   for (int status = ROPEGRAD_CANNOT_READ; status <= ROPEGRAD_OUT_OF_MEMORY;
        ++status)
     EXPECT_STRNE(ropegrad_status_name(status), "unknown");
-  EXPECT_STREQ(ropegrad_status_name(11), "unknown");
+  EXPECT_STREQ(ropegrad_status_name(13), "unknown");
   EXPECT_STREQ(ropegrad_status_name(-1), "unknown");
 }
 

@@ -375,8 +375,61 @@ TEST(CHeader, LinesFitAndStatusCodesStandFixed) {
         "ROPEGRAD_NOT_FINITE = 4", "ROPEGRAD_NON_POSITIVE_ROW_SUM = 5",
         "ROPEGRAD_WORKSPACE_MISALIGNED = 6", "ROPEGRAD_SIZES_OUT_OF_RANGE = 7",
         "ROPEGRAD_ARRAYS_OVERLAP = 8", "ROPEGRAD_ARRAY_MISALIGNED = 9",
-        "ROPEGRAD_BOUND_EXCEEDED = 10"})
+        "ROPEGRAD_BOUND_EXCEEDED = 10", "ROPEGRAD_PREPARED_TOO_SMALL = 11",
+        "ROPEGRAD_NOT_PREPARED = 12"})
     EXPECT_NE(text.find(code), std::string::npos) << code;
+}
+
+/// What a kernel of the route fft has beside its functions.
+KernelInfo preparedKernel() {
+  KernelInfo info = kernel(attentionProblem(), "K");
+  FunctionInfo prepare, forward = info.functions[0];
+  prepare.symbol = "K_prepare";
+  prepare.args = {forward.args[3],
+                  forward.args[4],
+                  {"prepared", ArgRole::Prepared, {4096}, DType::F32}};
+  info.prepare = prepare;
+  forward.symbol += "_prepared";
+  forward.args.erase(forward.args.begin() + 3, forward.args.begin() + 5);
+  forward.args.insert(forward.args.begin() + 3, prepare.args.back());
+  info.preparedFunctions = {forward};
+  return info;
+}
+
+TEST(CHeader, SaysWhatPrepareMakes) {
+  std::string text = cHeader(preparedKernel());
+  llvm::SmallVector<StringRef> lines;
+  StringRef(text).split(lines, '\n');
+  for (StringRef line : lines)
+    EXPECT_LE(line.size(), 80u) << line.str();
+  for (const char *part :
+       {"size_t K_prepared_bytes(void); /* 4096 */\n",
+        "int K_prepare(const float *W, const float *bias, void *prepared,\n"
+        "    size_t prepared_bytes, void *workspace, size_t workspace_bytes,\n"
+        "    int threads);\n",
+        "size_t K_prepare_workspace_bytes(int threads);\n",
+        "int K_forward_prepared(const float *Q, const float *K, const float *V,"
+        "\n    const void *prepared, float *O,",
+        "int K_forward_prepared_packed(void *const *arrays, void *workspace,"})
+    EXPECT_NE(text.find(part), std::string::npos) << part << text;
+  EXPECT_EQ(text.find("K_prepare_packed"), std::string::npos);
+  EXPECT_EQ(cHeader(kernel(attentionProblem(), "K")).find("prepare("),
+            std::string::npos);
+}
+
+TEST(Manifest, NamesWhatPrepareMakes) {
+  auto json = llvm::json::parse(manifestJson(preparedKernel()));
+  ASSERT_TRUE(static_cast<bool>(json));
+  const llvm::json::Object *prepare = json->getAsObject()->getObject("prepare");
+  ASSERT_TRUE(prepare);
+  EXPECT_EQ(prepare->getString("symbol"), StringRef("K_prepare"));
+  const llvm::json::Array *functions =
+      json->getAsObject()->getArray("prepared_functions");
+  ASSERT_TRUE(functions && functions->size() == 1);
+  EXPECT_EQ((*functions)[0].getAsObject()->getString("packed"),
+            StringRef("K_forward_prepared_packed"));
+  auto other = llvm::json::parse(manifestJson(kernel(lossProblem(), "K")));
+  EXPECT_FALSE(other->getAsObject()->getObject("prepare"));
 }
 
 TEST(CHeader, SaysWhatTheSizesAndStridesAre) {

@@ -32,7 +32,7 @@ const char *cType(DType dtype) {
 }
 
 std::string shapeText(const ArgInfo &arg) {
-  if (arg.role == ArgRole::Residual)
+  if (isBytes(arg.role))
     return std::to_string(arg.shape.at(0)) + " bytes";
   if (arg.shape.empty())
     return "one number";
@@ -69,6 +69,7 @@ StringRef meaning(StringRef name, bool isByHead) {
       {"dX", "gradient by X1 (x) X2: row a*channels+b, one column per support "
              "entry"},
       {"residual", "what forward_train leaves to backward"},
+      {"prepared", "what prepare makes, in the place of W and bias"},
       {"bounds",
        "of the largest absolute error of each output above, in order"},
       {"degree_used",
@@ -189,19 +190,16 @@ void writeIntroduction(raw_ostream &os, const KernelInfo &info) {
   os << " */\n";
 }
 
-bool isBackward(const FunctionInfo &function) {
-  return StringRef(function.symbol).ends_with("_backward");
-}
-
-bool isCertify(const FunctionInfo &function) {
-  return StringRef(function.symbol).ends_with("_certify");
+bool isPrepare(const FunctionInfo &function) {
+  return StringRef(function.symbol).ends_with("_prepare");
 }
 
 std::string parameter(const FunctionInfo &function, const ArgInfo &arg) {
-  bool isResidual = arg.role == ArgRole::Residual;
-  bool isRead = arg.role == ArgRole::In || (isResidual && isBackward(function));
+  bool isRead = arg.role == ArgRole::In ||
+                (arg.role == ArgRole::Residual && isBackward(function)) ||
+                (arg.role == ArgRole::Prepared && !isPrepare(function));
   return std::string(isRead ? "const " : "") +
-         (isResidual ? "void" : cType(arg.dtype)) + " *" + arg.name;
+         (isBytes(arg.role) ? "void" : cType(arg.dtype)) + " *" + arg.name;
 }
 
 /// One prototype, wrapped at 80 columns; the arrays follow `parameters`.
@@ -210,6 +208,8 @@ void writePrototype(raw_ostream &os, const std::string &symbol,
                     const FunctionInfo &function) {
   for (const ArgInfo &arg : function.args)
     parameters.push_back(parameter(function, arg));
+  if (isPrepare(function))
+    parameters.emplace_back("size_t prepared_bytes");
   parameters.insert(
       parameters.end(),
       {"void *workspace", "size_t workspace_bytes", "int threads"});
@@ -252,12 +252,14 @@ void writeStrides(raw_ostream &os, const FunctionInfo &function) {
 }
 
 StringRef purpose(StringRef symbol) {
+  symbol.consume_back("_prepared");
   const std::pair<StringRef, StringRef> table[] = {
       {"_loss_gradient", "The loss and its gradients"},
       {"_forward", "The attention output O"},
       {"_gradient", "O and the gradients of a loss whose gradient by O is dO"},
       {"_forward_train", "O, and what backward needs"},
       {"_backward", "The gradients of a loss whose gradient by O is dO"},
+      {"_prepare", "What depends on W and bias alone"},
       {"_certify", "How wrong each output can be"}};
   for (auto [ending, text] : table)
     if (symbol.ends_with(ending))
@@ -274,9 +276,10 @@ void writeFunction(raw_ostream &os, const FunctionInfo &function) {
   writeStrides(os, function);
   os << " * Returns one of enum ropegrad_status.\n */\n";
   writePrototype(os, symbol, {}, function);
-  os << "int " << function.packedSymbol()
-     << "(void *const *arrays, void *workspace,\n"
-     << "    size_t workspace_bytes, int threads);\n";
+  if (!isPrepare(function))
+    os << "int " << function.packedSymbol()
+       << "(void *const *arrays, void *workspace,\n"
+       << "    size_t workspace_bytes, int threads);\n";
   writePrototype(os, function.sizedSymbol(), {"const ropegrad_sizes *sizes"},
                  function);
   os << "/* Bytes of workspace that a call needs: " << function.workspaceBytes
@@ -304,6 +307,13 @@ std::string cHeader(const KernelInfo &info) {
     if (isCertify(function))
       os << kCertificateContract;
     writeFunction(os, function);
+  }
+  if (info.prepare) {
+    os << kPreparedContract << "size_t " << info.name
+       << "_prepared_bytes(void); /* " << *info.preparedBytes() << " */\n\n";
+    writeFunction(os, *info.prepare);
+    for (const FunctionInfo &function : info.preparedFunctions)
+      writeFunction(os, function);
   }
   os << "/* Everything about this kernel as JSON: problem, plan, functions, "
         "what it\n * needs of the machine. Ends in a zero byte. */\n"

@@ -35,12 +35,18 @@ enum ropegrad_status {
   /* An output, a report or the workspace shares memory with another array, or
    * an output with itself. */
   ROPEGRAD_ARRAYS_OVERLAP = 8,
-  /* An array is not aligned to its elements, or a residual to 64 bytes. */
+  /* An array is not aligned to its elements, or a residual or what _prepare
+   * makes to 64 bytes. */
   ROPEGRAD_ARRAY_MISALIGNED = 9,
   /* The radius is within the kernel's, but a coordinate of queries and keys
    * exceeds the bound that the kernel was compiled for (--bounds). Kernels that
    * report degree_used compute exactly then, which is status 0. */
-  ROPEGRAD_BOUND_EXCEEDED = 10
+  ROPEGRAD_BOUND_EXCEEDED = 10,
+  /* prepared_bytes is less than the kernel's _prepared_bytes(). */
+  ROPEGRAD_PREPARED_TOO_SMALL = 11,
+  /* prepared does not hold what _prepare of this kernel made for the n of the
+   * call. */
+  ROPEGRAD_NOT_PREPARED = 12
 };
 #endif
 )";
@@ -133,6 +139,26 @@ const char *const kResidualContract = R"(/*
  *   radius nor the row sums again, and may be called any number of times.
  * - Every forward pass whose backward pass is still to come needs a residual of
  *   its own.
+ */
+)";
+
+const char *const kPreparedContract = R"(/*
+ * Prepared: kernels of the route fft transform what depends on W and bias alone
+ * anew in every call of the functions above. prepare does it once: into a buffer
+ * of prepared_bytes() bytes, aligned to 64, that F_prepared takes in the place
+ * of W and bias. All else about F_prepared, every bit of its results included,
+ * is as with F.
+ * - A buffer belongs to this kernel and to one n: that of prepare, or of the
+ *   sizes of prepare_sized, whose batch and strides matter to nothing. Calls
+ *   with another n, or with what prepare never finished, return 11. A copy of a
+ *   buffer, at an address that is a multiple of 64, is as good.
+ * - It holds copies of W and bias. Where they change, prepare again.
+ * - F_prepared only reads it: any number of calls, one after the other or at the
+ *   same time, with any batch, may share one. Nothing may read it during
+ *   prepare.
+ * - A nan or an infinity in W or bias is found by F_prepared.
+ * - After prepared forward_train or after one with W and bias, either backward
+ *   may be called.
  */
 )";
 

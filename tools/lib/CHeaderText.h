@@ -21,6 +21,8 @@ extern const char *const kSizes;
 extern const char *const kContract;
 /// A comment: what holds for forward_train and backward.
 extern const char *const kResidualContract;
+/// A comment: what holds for prepare, and for functions with what it makes.
+extern const char *const kPreparedContract;
 /// A comment: what holds for certify.
 extern const char *const kCertificateContract;
 

@@ -14,8 +14,10 @@
 #include "runtime/ropegrad_runtime.h"
 #include "tools/lib/CallMemory.h"
 #include "tools/lib/HeadCalls.h"
+#include "tools/lib/Prepared.h"
 
 #include "llvm/IR/IRBuilder.h"
+#include "llvm/Support/xxhash.h"
 
 using namespace llvm;
 
@@ -26,10 +28,11 @@ constexpr uint64_t kWorkspaceAlignment = 64;
 
 class InterfaceBuilder {
 public:
-  InterfaceBuilder(Module &module, const KernelInfo &info, Function *measure)
-      : module(module), kernel(info), measure(measure), b(module.getContext()),
-        pointer(b.getPtrTy()), maxBatch(info.problem.batch),
-        maxN(info.problem.n) {}
+  InterfaceBuilder(Module &module, const KernelInfo &info, Function *measure,
+                   StringRef manifest)
+      : module(module), b(module.getContext()), pointer(b.getPtrTy()),
+        maxBatch(info.problem.batch), maxN(info.problem.n), kernel(info),
+        measure(measure), mark(xxh3_64bits(manifest) | 1) {}
 
   /// int NAME_sized(const ropegrad_sizes *sizes, arrays..., void *workspace,
   /// size_t bytes, int threads): checks its arguments, then runs the body.
@@ -38,35 +41,69 @@ public:
     types.push_back(b.getInt64Ty());
     types.push_back(b.getInt32Ty());
     Function *entry = create(info.sizedSymbol(), b.getInt32Ty(), types);
-    begin(entry);
-    SmallVector<Value *> arrays;
-    Value *isNull = b.CreateIsNull(entry->getArg(0));
-    for (size_t i = 1; i <= info.args.size() + 1; ++i) {
-      arrays.push_back(entry->getArg(i));
-      isNull = b.CreateOr(isNull, b.CreateIsNull(arrays.back()));
-    }
-    returnIf(isNull, ROPEGRAD_NULL_POINTER);
-    Value *workspace = arrays.pop_back_val();
-    Value *address = b.CreatePtrToInt(workspace, b.getInt64Ty());
-    returnIf(b.CreateICmpNE(b.CreateAnd(address, kWorkspaceAlignment - 1),
-                            b.getInt64(0)),
-             ROPEGRAD_WORKSPACE_MISALIGNED);
-    Value *threads = clampThreads(entry->getArg(info.args.size() + 3));
-    Value *bytes = entry->getArg(info.args.size() + 2);
-    returnIf(b.CreateICmpULT(bytes, workspaceBytes(info, threads)),
-             ROPEGRAD_WORKSPACE_TOO_SMALL);
-    CallSizes sizes = readSizes(info, entry->getArg(0));
-    checkMemory(info, arrays, sizes, workspace, bytes);
-    if (isByHead(kernel, info)) {
-      HeadCalls calls(module, b, kernel);
-      calls.emit(
-          info, bodies, measure,
-          {arrays, sizes.batch, sizes.n, sizes.strides, threads, workspace});
+    CallParts call = beginSized(info, entry);
+    if (!isByHead(kernel, info)) {
+      dispatch(info, bodies, call);
       return entry;
     }
-    CallParts call{arrays,
-                   {sizes.batch, sizes.n, sizes.strides, threads, workspace}};
-    dispatch(info, bodies, call);
+    HeadCalls calls(module, b, kernel);
+    calls.emit(info, bodies, measure,
+               {call.arrays, call.rest[0], call.rest[1], call.rest[2],
+                call.rest[3], call.rest[4]});
+    return entry;
+  }
+
+  /// The same for `info`, a function with what NAME_prepare made in the place
+  /// of W and bias of `whole`.
+  Function *addPreparedSized(const FunctionInfo &info,
+                             const FunctionInfo &whole,
+                             const KernelBodies &bodies) {
+    SmallVector<Type *> types(info.args.size() + 2, pointer);
+    types.push_back(b.getInt64Ty());
+    types.push_back(b.getInt32Ty());
+    Function *entry = create(info.sizedSymbol(), b.getInt32Ty(), types);
+    CallParts given = beginSized(info, entry), call;
+    for (auto [arg, array] : zip(info.args, given.arrays))
+      if (arg.role == ArgRole::Prepared)
+        call.prepared = array;
+    Value *isMine = b.CreateICmpEQ(loadHeader(call.prepared, 0), marked());
+    Value *n = given.rest[1];
+    Value *isOfSize = b.CreateICmpEQ(loadHeader(call.prepared, 1), n);
+    returnIf(b.CreateNot(b.CreateAnd(isMine, isOfSize)), ROPEGRAD_NOT_PREPARED);
+    for (const ArgInfo &arg : whole.args)
+      call.arrays.push_back(isPositionInput(arg) ? copyOf(arg, call.prepared)
+                                                 : given.of(info, arg.name));
+    call.rest = given.rest;
+    dispatch(whole, bodies, call);
+    return entry;
+  }
+
+  /// int NAME_prepare_sized(const ropegrad_sizes *sizes, W and bias, void
+  /// *prepared, size_t prepared_bytes, void *workspace, size_t bytes, int
+  /// threads).
+  Function *addPrepareSized(ArrayRef<KernelBodies> bodies) {
+    const FunctionInfo &info = *kernel.prepare;
+    SmallVector<Type *> types(info.args.size() + 1, pointer);
+    types.append({b.getInt64Ty(), pointer, b.getInt64Ty(), b.getInt32Ty()});
+    Function *entry = create(info.sizedSymbol(), b.getInt32Ty(), types);
+    CallParts call = beginSized(info, entry);
+    call.prepared = call.arrays.back();
+    setHeader(call.prepared, 0, b.getInt64(0));
+    for (auto [arg, array] : zip(info.args, call.arrays))
+      if (isPositionInput(arg))
+        b.CreateMemCpy(copyOf(arg, call.prepared), Align(64), array, Align(1),
+                       arrayBytes(arg, call.rest[1]));
+    SmallPtrSet<Function *, 4> done;
+    for (const KernelBodies &all : bodies)
+      for (const KernelBody &body : all)
+        if (body.prepare && done.insert(body.prepare).second)
+          makeSpectra(info, body, call, call.rest.back(),
+                      b.CreateConstInBoundsGEP1_64(
+                          b.getInt8Ty(), call.prepared,
+                          static_cast<uint64_t>(body.preparedOffset)));
+    setHeader(call.prepared, 1, call.rest[1]);
+    setHeader(call.prepared, 0, marked());
+    b.CreateRet(b.getInt32(ROPEGRAD_OK));
     return entry;
   }
 
@@ -74,10 +111,8 @@ public:
   /// and batch entries that the kernel was compiled for, contiguous.
   Function *addEntry(const FunctionInfo &info, const Problem &problem,
                      Function *sized) {
-    SmallVector<Type *> types(info.args.size() + 1, pointer);
-    types.push_back(b.getInt64Ty());
-    types.push_back(b.getInt32Ty());
-    Function *entry = create(info.symbol, b.getInt32Ty(), types);
+    Function *entry = create(info.symbol, b.getInt32Ty(),
+                             sized->getFunctionType()->params().drop_front());
     begin(entry);
     auto *type = sizesType();
     Constant *all = ConstantStruct::get(
@@ -118,8 +153,8 @@ public:
     b.CreateRet(workspaceBytes(info, clampThreads(query->getArg(0))));
   }
 
-  /// size_t NAME_residual_bytes(void).
-  void addResidualQuery(const std::string &name, int64_t bytes) {
+  /// size_t NAME_residual_bytes(void) or NAME_prepared_bytes(void).
+  void addSizeQuery(const std::string &name, int64_t bytes) {
     Function *query = create(name, b.getInt64Ty(), {});
     begin(query);
     b.CreateRet(b.getInt64(bytes));
@@ -132,10 +167,85 @@ public:
   }
 
 private:
-  /// Arguments of a body: the caller's arrays, and what goes behind them.
+  /// Arguments of a body: the caller's arrays, and what goes behind them:
+  /// batch, n, strides, threads and workspace. `prepared` is the buffer of
+  /// NAME_prepare, null where a body makes its own spectra.
   struct CallParts {
     SmallVector<Value *> arrays, rest;
+    Value *prepared = nullptr;
+
+    Value *of(const FunctionInfo &info, StringRef name) const {
+      for (auto [arg, array] : zip(info.args, arrays))
+        if (arg.name == name)
+          return array;
+      return nullptr;
+    }
   };
+
+  /// Checks the arguments of a _sized function. Its arrays are followed by the
+  /// size of the last one, if that is what it prepares, and by workspace, bytes
+  /// and threads.
+  CallParts beginSized(const FunctionInfo &info, Function *entry) {
+    begin(entry);
+    SmallVector<Value *> arrays;
+    Value *isNull = b.CreateIsNull(entry->getArg(0));
+    for (size_t i = 1; i <= info.args.size(); ++i)
+      arrays.push_back(entry->getArg(i));
+    size_t behind = entry->arg_size() - 3;
+    Value *workspace = entry->getArg(behind);
+    for (Value *array : arrays)
+      isNull = b.CreateOr(isNull, b.CreateIsNull(array));
+    returnIf(b.CreateOr(isNull, b.CreateIsNull(workspace)),
+             ROPEGRAD_NULL_POINTER);
+    Value *address = b.CreatePtrToInt(workspace, b.getInt64Ty());
+    returnIf(b.CreateICmpNE(b.CreateAnd(address, kWorkspaceAlignment - 1),
+                            b.getInt64(0)),
+             ROPEGRAD_WORKSPACE_MISALIGNED);
+    Value *threads = clampThreads(entry->getArg(behind + 2));
+    Value *bytes = entry->getArg(behind + 1);
+    returnIf(b.CreateICmpULT(bytes, workspaceBytes(info, threads)),
+             ROPEGRAD_WORKSPACE_TOO_SMALL);
+    if (isPrepare(info))
+      returnIf(b.CreateICmpULT(
+                   entry->getArg(behind - 1),
+                   b.getInt64(static_cast<uint64_t>(*kernel.preparedBytes()))),
+               ROPEGRAD_PREPARED_TOO_SMALL);
+    CallSizes sizes = readSizes(info, entry->getArg(0));
+    checkMemory(info, arrays, sizes, workspace, bytes);
+    return {arrays, {sizes.batch, sizes.n, sizes.strides, threads, workspace}};
+  }
+
+  bool isPrepare(const FunctionInfo &info) const {
+    return kernel.prepare && info.symbol == kernel.prepare->symbol;
+  }
+
+  Value *marked() { return b.getInt64(mark); }
+  Value *header(Value *prepared, uint64_t number) {
+    return b.CreateConstInBoundsGEP1_64(b.getInt64Ty(), prepared, number);
+  }
+  Value *loadHeader(Value *prepared, uint64_t number) {
+    return b.CreateLoad(b.getInt64Ty(), header(prepared, number));
+  }
+  void setHeader(Value *prepared, uint64_t number, Value *value) {
+    b.CreateStore(value, header(prepared, number));
+  }
+  Value *copyOf(const ArgInfo &input, Value *prepared) {
+    auto offset =
+        static_cast<uint64_t>(preparedOffset(*kernel.prepare, input.name));
+    return b.CreateConstInBoundsGEP1_64(b.getInt8Ty(), prepared, offset);
+  }
+
+  /// Has a body make its spectra at `to`. There is nothing in them to refuse.
+  void makeSpectra(const FunctionInfo &info, const KernelBody &body,
+                   const CallParts &call, Value *workspace, Value *to) {
+    SmallVector<Value *> operands;
+    for (auto [arg, array] : zip(info.args, call.arrays))
+      if (isPositionInput(arg))
+        operands.push_back(array);
+    append_range(operands, ArrayRef(call.rest).drop_back());
+    operands.append({workspace, to});
+    b.CreateCall(body.prepare, operands);
+  }
 
   void returnCall(const FunctionInfo &info, const KernelBody &body,
                   const CallParts &call) {
@@ -149,6 +259,20 @@ private:
       if (isPassedOn(arg, !body.degree, /*byHead=*/false))
         operands.push_back(array);
     operands.append(call.rest);
+    if (!body.prepare)
+      return b.CreateCall(body.function, operands);
+    Value *workspace = operands.pop_back_val(), *spectra = workspace;
+    auto part = [&](Value *of, int64_t bytes) {
+      return b.CreateConstInBoundsGEP1_64(b.getInt8Ty(), of,
+                                          static_cast<uint64_t>(bytes));
+    };
+    if (call.prepared) {
+      spectra = part(call.prepared, body.preparedOffset);
+    } else {
+      workspace = part(workspace, body.preparedBytes);
+      makeSpectra(info, body, call, workspace, spectra);
+    }
+    operands.append({workspace, spectra});
     return b.CreateCall(body.function, operands);
   }
 
@@ -164,7 +288,7 @@ private:
         mark = b.CreateConstInBoundsGEP1_64(
             b.getInt8Ty(), array,
             static_cast<uint64_t>(arg.shape.at(0) - kResidualMark));
-    if (StringRef(info.symbol).ends_with("_backward"))
+    if (isBackward(info))
       return dispatchBackward(info, bodies, call, mark);
     for (auto [index, body] : enumerate(bodies)) {
       noteBody(info, body, call);
@@ -290,11 +414,11 @@ private:
     return call;
   }
 
-  /// Bytes of an array that is not strided, in a call with these sizes.
-  Value *arrayBytes(const ArgInfo &arg, const CallSizes &sizes) {
-    if (arg.role == ArgRole::Residual)
+  /// Bytes of an array that is not strided, in a call of n rows.
+  Value *arrayBytes(const ArgInfo &arg, Value *n) {
+    if (isBytes(arg.role))
       return b.getInt64(static_cast<uint64_t>(arg.shape.front()));
-    uint64_t fixed = elementBytes(arg.dtype);
+    auto fixed = static_cast<uint64_t>(elementBytes(arg.dtype));
     Value *rows = b.getInt64(1);
     StringRef name(arg.name);
     name.consume_front("d");
@@ -304,9 +428,8 @@ private:
         rows = sizes.batch; // a number for each key head
       else if (isBias ? i + 1 == arg.shape.size() : i == 0 && hasRows(name))
         rows = isBias || name == "W"
-                   ? b.CreateSub(b.CreateMul(sizes.n, b.getInt64(2)),
-                                 b.getInt64(1))
-                   : sizes.n;
+                   ? b.CreateSub(b.CreateMul(n, b.getInt64(2)), b.getInt64(1))
+                   : n;
       else
         fixed *= static_cast<uint64_t>(arg.shape[i]);
     }
@@ -319,24 +442,21 @@ private:
            name == "W";
   }
 
-  static uint64_t elementBytes(DType dtype) {
-    return dtype == DType::F64 ? 8 : dtype == DType::F32 ? 4 : 2;
-  }
-
   /// Arrays are aligned, and nothing is written that is read or written
   /// elsewhere.
   void checkMemory(const FunctionInfo &info, ArrayRef<Value *> arrays,
                    const CallSizes &sizes, Value *workspace, Value *bytes) {
     CallMemory memory(module, b);
-    bool isBackward = StringRef(info.symbol).ends_with("_backward");
     uint64_t stride = 0;
     for (auto [arg, address] : zip(info.args, arrays)) {
-      bool isResidual = arg.role == ArgRole::Residual;
-      bool isWritten = arg.role != ArgRole::In && !(isResidual && isBackward);
-      uint64_t width = elementBytes(arg.dtype);
+      bool isRead = arg.role == ArgRole::In ||
+                    (arg.role == ArgRole::Residual && isBackward(info)) ||
+                    (arg.role == ArgRole::Prepared && !isPrepare(info));
+      bool isWritten = !isRead;
+      auto width = static_cast<uint64_t>(elementBytes(arg.dtype));
       if (!isStrided(arg)) {
-        memory.addContiguous(address, arrayBytes(arg, sizes),
-                             isResidual ? kWorkspaceAlignment : width,
+        memory.addContiguous(address, arrayBytes(arg, sizes.n),
+                             isBytes(arg.role) ? kWorkspaceAlignment : width,
                              isWritten);
         continue;
       }
@@ -381,11 +501,12 @@ private:
   }
 
   Module &module;
-  const KernelInfo &kernel;
-  Function *measure;
   IRBuilder<> b;
   Type *pointer;
   int64_t maxBatch, maxN;
+  const KernelInfo &kernel;
+  Function *measure;
+  uint64_t mark; ///< of buffers that NAME_prepare of this kernel made
 };
 
 } // namespace
@@ -402,16 +523,26 @@ void addCInterface(Module &module, const KernelInfo &info,
   CallMemory::define(module);
   if (info.byHead || info.certifiesByHead)
     HeadCalls::define(module, info);
-  InterfaceBuilder builder(module, info, measure);
-  for (auto [function, each] : zip(info.functions, bodies)) {
-    Function *sized = builder.addSized(function, each);
+  std::string manifest = manifestJson(info);
+  InterfaceBuilder builder(module, info, measure, manifest);
+  auto addRest = [&](const FunctionInfo &function, Function *sized) {
     Function *entry = builder.addEntry(function, info.problem, sized);
     builder.addPacked(function, entry);
     builder.addWorkspaceQuery(function);
+  };
+  for (auto [function, each] : zip(info.functions, bodies))
+    addRest(function, builder.addSized(function, each));
+  for (auto [prepared, function, each] :
+       zip_first(info.preparedFunctions, info.functions, bodies))
+    addRest(prepared, builder.addPreparedSized(prepared, function, each));
+  if (info.prepare) {
+    builder.addEntry(*info.prepare, info.problem,
+                     builder.addPrepareSized(bodies));
+    builder.addWorkspaceQuery(*info.prepare);
+    builder.addSizeQuery(info.name + "_prepared_bytes", *info.preparedBytes());
   }
   if (std::optional<int64_t> bytes = info.residualBytes())
-    builder.addResidualQuery(info.name + "_residual_bytes", *bytes);
-  std::string manifest = manifestJson(info);
+    builder.addSizeQuery(info.name + "_residual_bytes", *bytes);
   builder.addText(info.name + "_manifest", manifest);
   if (standalone)
     builder.addText("ropegrad_manifest", manifest);
@@ -420,11 +551,19 @@ void addCInterface(Module &module, const KernelInfo &info,
 std::vector<std::string> exportedSymbols(const KernelInfo &info) {
   std::vector<std::string> symbols = {"ropegrad_manifest",
                                       info.name + "_manifest"};
-  for (const FunctionInfo &function : info.functions) {
+  auto add = [&](const FunctionInfo &function) {
     symbols.push_back(function.symbol);
-    symbols.push_back(function.packedSymbol());
     symbols.push_back(function.sizedSymbol());
     symbols.push_back(function.symbol + "_workspace_bytes");
+  };
+  for (const auto *functions : {&info.functions, &info.preparedFunctions})
+    for (const FunctionInfo &function : *functions) {
+      add(function);
+      symbols.push_back(function.packedSymbol());
+    }
+  if (info.prepare) {
+    add(*info.prepare);
+    symbols.push_back(info.name + "_prepared_bytes");
   }
   if (info.residualBytes())
     symbols.push_back(info.name + "_residual_bytes");

@@ -21,12 +21,17 @@ namespace ropegrad {
 /// What computes one of a kernel's functions: one pointer per array, then
 /// batch, n, strides, threads and workspace, to a status. In kernels that
 /// choose by head the batch entries are key heads, and where each begins
-/// follows the strides.
+/// follows the strides. Where there is a `prepare` a body takes one pointer
+/// more, to what that function has made: of W and bias, those that there are,
+/// batch and so on, and this pointer.
 struct KernelBody {
   llvm::Function *function = nullptr;
   std::optional<unsigned> degree; ///< none: the exact route
   std::optional<double> radiusLimit;
   int64_t residualBytes = 0; ///< what it leaves to backward
+  llvm::Function *prepare = nullptr;
+  int64_t preparedBytes = 0;  ///< that `prepare` writes
+  int64_t preparedOffset = 0; ///< in the buffer of NAME_prepare
 };
 
 /// Those of one function, in the order in which a call, or a head, takes the

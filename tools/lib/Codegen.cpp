@@ -14,6 +14,7 @@
 #include "tools/lib/CInterface.h"
 #include "tools/lib/HalideBlocks.h"
 #include "tools/lib/HeadCalls.h"
+#include "tools/lib/Prepared.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Target/LLVMIR/Export.h"
@@ -64,6 +65,8 @@ void nameTarget(Module &module, const Target &target) {
 
 /// The function that ropegrad-split-guard makes.
 constexpr StringRef kMeasure = "measure";
+/// The function of MLIR that makes spectra for others.
+constexpr StringLiteral kPrepare = "prepare";
 
 /// Name of the function of MLIR that computes a kernel's.
 StringRef bodyName(const KernelInfo &info, const FunctionInfo &function) {
@@ -74,8 +77,8 @@ StringRef bodyName(const KernelInfo &info, const FunctionInfo &function) {
 /// the one planned and the exact one.
 bool isCertificate(StringRef name) { return name == "certify"; }
 
-/// A size that the pipeline leaves at a function; 0 where it leaves none.
-int64_t sizeAt(mlir::Operation *op, StringRef what) {
+/// A number of bytes that the pipeline says a function needs; 0 if nothing.
+int64_t bytesOf(mlir::Operation *op, StringRef what) {
   auto bytes = op->getAttrOfType<mlir::IntegerAttr>(("ropegrad." + what).str());
   return bytes ? bytes.getInt() : 0;
 }
@@ -83,7 +86,7 @@ int64_t sizeAt(mlir::Operation *op, StringRef what) {
 /// Raises the sizes of workspaces to what `op` needs.
 void raiseWorkspace(mlir::Operation *op, FunctionInfo &function) {
   auto raise = [&](int64_t &size, StringRef what) {
-    size = std::max(size, sizeAt(op, what));
+    size = std::max(size, bytesOf(op, what));
   };
   raise(function.workspaceBytes, "workspace_bytes");
   raise(function.workspaceBytesPerThread, "workspace_bytes_per_thread");
@@ -108,12 +111,15 @@ std::string readSizes(mlir::ModuleOp module, size_t count, KernelInfo &info,
     for (ArgInfo &arg : function.args) {
       if (arg.role != ArgRole::Residual)
         continue;
-      residual = sizeAt(op, "residual_bytes");
+      residual = bytesOf(op, "residual_bytes");
       int64_t &all = arg.shape.at(0);
       all = info.byHead ? all + residual : std::max(all, residual);
     }
   }
-  return "";
+  auto prepare = module.lookupSymbol<mlir::LLVM::LLVMFuncOp>(kPrepare);
+  if (prepare && info.prepare)
+    raiseWorkspace(prepare, *info.prepare);
+  return prepare && !info.prepare ? "expected spectra on route fft only" : "";
 }
 
 /// A certificate is called once a run, if at all: it has to compile fast. Names
@@ -137,27 +143,38 @@ struct Found {
   Function *measure = nullptr;
 };
 
-/// Adds a body, like `model`, to each function of which `code` has one.
-std::string findBodies(Module &code, const KernelInfo &info, StringRef prefix,
+/// Adds a body, like `model`, to each function of which `code`, what became of
+/// `module`, has one.
+std::string findBodies(Module &code, mlir::ModuleOp module,
+                       const KernelInfo &info, StringRef prefix,
                        const KernelBody &model,
                        std::vector<KernelBodies> &bodies) {
+  Function *prepare = code.getFunction((prefix + kPrepare).str());
   for (auto [function, all] : zip(info.functions, bodies)) {
     std::string name = (prefix + bodyName(info, function)).str();
     Function *found = code.getFunction(name);
     if (!found && isCertificate(bodyName(info, function)))
       continue;
-    // The arrays; batch, n, strides (and entries), threads and workspace.
+    KernelBody body = model;
+    body.function = found;
+    body.preparedBytes = bytesOf(module.lookupSymbol(bodyName(info, function)),
+                                 "prepared_bytes");
+    body.prepare = body.preparedBytes > 0 ? prepare : nullptr;
+    // The arrays; batch, n, strides (and entries), threads and workspace;
+    // spectra.
     size_t arguments =
         5 + info.byHead + count_if(function.args, [&](const ArgInfo &arg) {
           return isPassedOn(arg, !model.degree, info.byHead);
         });
+    arguments += body.prepare ? 1 : 0;
     if (!found || found->arg_size() != arguments)
       return "expected " + name + " to take " + std::to_string(arguments) +
              " arguments";
     found->setName(name + ".body");
-    all.push_back(model);
-    all.back().function = found;
+    all.push_back(body);
   }
+  if (prepare)
+    prepare->setName(prefix + kPrepare + ".body");
   return "";
 }
 
@@ -207,7 +224,7 @@ std::string addModule(mlir::ModuleOp module, size_t index, KernelInfo &info,
     if (std::string error = findMeasure(*result, info, prefix, found.measure);
         !error.empty())
       return error;
-  return findBodies(*result, info, prefix, model, found.bodies);
+  return findBodies(*result, module, info, prefix, model, found.bodies);
 }
 
 /// Translates one of the certificates for one key head.
@@ -294,6 +311,8 @@ std::string translate(const KernelModules &modules, Target &target,
         !error.empty())
       return error;
   addInterfaceSizes(info, modules.bodies.size() > 1);
+  if (info.prepare)
+    layOutPrepared(info, found.bodies);
   addCInterface(*result, info, found.bodies, found.measure, standalone);
   if (std::string error =
           defineHalideBlocks(modules.bodies.front(), target, *result);

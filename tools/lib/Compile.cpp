@@ -20,6 +20,7 @@
 #include "tools/lib/CompileOptions.h"
 #include "tools/lib/LowerDegree.h"
 #include "tools/lib/OutputFile.h"
+#include "tools/lib/Prepared.h"
 #include "tools/lib/ProblemModule.h"
 #include "tools/lib/SampleBounds.h"
 
@@ -293,7 +294,8 @@ private:
         addBody(info, lower->plan);
       addBody(info, plan);
       info.bodies.push_back({Route::Exact, std::nullopt, std::nullopt});
-      info.byHead = isByHead(options.problem);
+      // Spectra are made once for a whole call.
+      info.byHead = isByHead(options.problem) && plan.route != Route::FFT;
     }
     info.certifiesByHead = options.certifies() && isByHead(options.problem);
     info.triple = target.triple;
@@ -303,6 +305,8 @@ private:
     info.functions = kernelFunctions(
         options.problem, options.name, plan.approximation.has_value(),
         options.certifies(), !info.bodies.empty(), info.byHead);
+    if (plan.route == Route::FFT)
+      info.prepare = prepareFunction(options.problem, info.name);
     return info;
   }
 

@@ -20,8 +20,20 @@ const char *toString(ArgRole role) {
     return "report";
   case ArgRole::Residual:
     return "residual";
+  case ArgRole::Prepared:
+    return "prepared";
   }
   return "";
+}
+
+bool isBackward(const FunctionInfo &function) {
+  StringRef symbol(function.symbol);
+  symbol.consume_back("_prepared");
+  return symbol.ends_with("_backward");
+}
+
+bool isCertify(const FunctionInfo &function) {
+  return StringRef(function.symbol).ends_with("_certify");
 }
 
 namespace {

@@ -124,20 +124,38 @@ void writeArg(Writer &writer, const ArgInfo &arg) {
   writer.json.attributeBegin("shape");
   writer.json.rawValue("[" + shape + "]");
   writer.json.attributeEnd();
-  bool isBytes = arg.role == ArgRole::Residual;
-  writer.text("dtype", isBytes ? "u8" : toString(arg.dtype));
+  writer.text("dtype", isBytes(arg.role) ? "u8" : toString(arg.dtype));
 }
 
-void writeFunction(Writer &writer, const FunctionInfo &function) {
-  writer.text("symbol", function.symbol);
-  writer.text("packed", function.packedSymbol());
-  writer.text("sized", function.sizedSymbol());
+/// Its workspace and arguments.
+void writeNeeds(Writer &writer, const FunctionInfo &function) {
   writer.integer("workspace_bytes", function.workspaceBytes);
   writer.integer("workspace_bytes_per_thread",
                  function.workspaceBytesPerThread);
   writer.json.attributeArray("args", [&] {
     for (const ArgInfo &arg : function.args)
       writer.json.object([&] { writeArg(writer, arg); });
+  });
+}
+
+void writeFunction(Writer &writer, const FunctionInfo &function) {
+  writer.text("symbol", function.symbol);
+  writer.text("packed", function.packedSymbol());
+  writer.text("sized", function.sizedSymbol());
+  writeNeeds(writer, function);
+}
+
+/// NAME_prepare has no packed form: its buffer comes with its size.
+void writePrepared(Writer &writer, const KernelInfo &info) {
+  const FunctionInfo &prepare = *info.prepare;
+  writer.json.attributeObject("prepare", [&] {
+    writer.text("symbol", prepare.symbol);
+    writer.text("sized", prepare.sizedSymbol());
+    writeNeeds(writer, prepare);
+  });
+  writer.json.attributeArray("prepared_functions", [&] {
+    for (const FunctionInfo &function : info.preparedFunctions)
+      writer.json.object([&] { writeFunction(writer, function); });
   });
 }
 
@@ -190,6 +208,8 @@ std::string manifestJson(const KernelInfo &info) {
       for (const FunctionInfo &function : info.functions)
         writer.json.object([&] { writeFunction(writer, function); });
     });
+    if (info.prepare)
+      writePrepared(writer, info);
   });
   os << '\n';
   return text;

@@ -24,12 +24,21 @@
 
 namespace ropegrad {
 
-/// A residual is what forward_train leaves to backward: bytes, no numbers.
-enum class ArgRole { In, Out, Report, Residual };
+/// A residual is what forward_train leaves to backward, and prepared what
+/// NAME_prepare makes of W and bias: bytes, no numbers.
+enum class ArgRole { In, Out, Report, Residual, Prepared };
 const char *toString(ArgRole);
+inline bool isBytes(ArgRole role) {
+  return role == ArgRole::Residual || role == ArgRole::Prepared;
+}
+
+inline int64_t elementBytes(DType dtype) {
+  return dtype == DType::F64 ? 8 : dtype == DType::F32 ? 4 : 2;
+}
 
 /// One array of a function, row-major, at its largest; shape {} is one number.
-/// Arrays of rank 4 may have strides. The shape of a residual is its bytes.
+/// Arrays of rank 4 may have strides. The shape of what is bytes is their
+/// number.
 struct ArgInfo {
   std::string name;
   ArgRole role = ArgRole::In;
@@ -46,6 +55,11 @@ struct FunctionInfo {
   std::string packedSymbol() const { return symbol + "_packed"; }
   std::string sizedSymbol() const { return symbol + "_sized"; }
 };
+
+/// Whether it is the half of a gradient that reads the residual.
+bool isBackward(const FunctionInfo &function);
+/// Whether it is NAME_certify.
+bool isCertify(const FunctionInfo &function);
 
 /// One way in which a kernel computes a call.
 struct BodyInfo {
@@ -74,6 +88,16 @@ struct KernelInfo {
   std::vector<std::string> cpuFeatures; ///< LLVM's names of what the code needs
   int64_t threads = 1;
   std::vector<FunctionInfo> functions;
+  /// NAME_prepare, on the route fft, whose last argument is the buffer.
+  std::optional<FunctionInfo> prepare;
+  /// NAME_F_prepared: functions[i], all but NAME_certify, with that buffer.
+  std::vector<FunctionInfo> preparedFunctions;
+
+  /// Bytes of what NAME_prepare makes; none where it is missing.
+  std::optional<int64_t> preparedBytes() const {
+    return prepare ? std::optional(prepare->args.back().shape.at(0))
+                   : std::nullopt;
+  }
 
   /// Bytes between forward_train and backward; none where those are missing.
   std::optional<int64_t> residualBytes() const {
