@@ -157,6 +157,12 @@ LogicalResult PairTableOp::verify() {
     return failure();
   if (matrices && failed(expectW(*this, getIns().back(), "W", table)))
     return failure();
+  auto pairs =
+      static_cast<int64_t>(getSupport() ? getSupport()->size() / 2 : 0);
+  if (auto column = getColumnAttr())
+    if (column.getInt() < 0 || column.getInt() >= pairs)
+      return emitOpError("expected a column below ")
+             << pairs << ", but got " << column.getInt();
   return expectSlopes(*this, table);
 }
 

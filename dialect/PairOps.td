@@ -32,18 +32,20 @@ def RopeGrad_PairTableOp : RopeGrad_PairOp<"pair_table"> {
     T[h, p, t + n − 1] = b_h(t) Σ_α c_α W_t^α over the exponents α of pair p, with
     b(t) = mask(t) · exp(−m_h·abs(t)) · exp(bias[t + n − 1]) as in `toeplitz` and
     c_α = p_abs(α) scale^abs(α) abs(α)!/α!; without `support` T[h, 0, ·] = b_h
-    (math: general W, monomial pairs).
+    (math: general W, monomial pairs). With `column` all are multiplied by
+    W_t[σ_column], entry t + n − 1 of this column of W.
 
     (C1) inputs are the bias, (2n−1) or (H', 2n−1), where there is one, and W,
     (2n−1, s), exactly with `support`; (C2) T is (H', P, 2n−1), H' = 1 unless
     bias or slopes differ between heads; (C3) coordinates of the support are less
-    than `d`.
+    than `d`; (C4) `column` is a pair of the support.
 
     ```mlir
     %T = ropegrad.pair_table ins(%bias : tensor<127xf32>) outs(%e : tensor<1x1x127xf32>) {coefficients = array<f64: 1.0, 1.0, 0.5>, d = 4 : i64, scale = 0.25 : f64} -> tensor<1x1x127xf32>
     ```
   }];
-  let arguments = !con(pairArguments, (ins OptionalAttr<DenseF64ArrayAttr>:$alibi, I64Attr:$d));
+  let arguments = !con(pairArguments, (ins OptionalAttr<DenseF64ArrayAttr>:$alibi, I64Attr:$d,
+                                           OptionalAttr<I64Attr>:$column));
 }
 
 def RopeGrad_PairSpectrumOp : RopeGrad_MapOp<"pair_spectrum"> {

@@ -183,6 +183,8 @@ void registerBufferization(DialectRegistry &registry) {
     ChunkReverseOp::attachInterface<Model<ChunkReverseOp>>(*context);
     KroneckerFeaturesOp::attachInterface<Model<KroneckerFeaturesOp>>(*context);
     PositionTableOp::attachInterface<Model<PositionTableOp>>(*context);
+    SpreadChannelsOp::attachInterface<Model<SpreadChannelsOp>>(*context);
+    GatherChannelsOp::attachInterface<Model<GatherChannelsOp>>(*context);
     ToeplitzApplyOp::attachInterface<Model<ToeplitzApplyOp>>(*context);
     ToeplitzCorrelateOp::attachInterface<Model<ToeplitzCorrelateOp>>(*context);
     TilesOp::attachInterface<Model<TilesOp>>(*context);

@@ -13,6 +13,7 @@
 #include "passes/FuseFourier.h"
 
 #include "passes/Algebra.h"
+#include "passes/FuseChannels.h"
 #include "passes/Pairs.h"
 #include "passes/Similarity.h"
 #include "passes/ToeplitzBlocks.h"
@@ -70,8 +71,11 @@ public:
   }
 
   Value apply(Value x, Value y, Value factor, bool transposed) {
+    return apply(x, y, factor, transposed, spectrum());
+  }
+  Value apply(Value x, Value y, Value factor, bool transposed, Value spectra) {
     return a.structured<PairApplyOp>(
-        withWidth(x, widthOf(factor)), ValueRange{x, y, factor, spectrum()},
+        withWidth(x, widthOf(factor)), ValueRange{x, y, factor, spectra},
         coefficients(), scale(), support(), maskAttr(), window(),
         transposed ? b.getUnitAttr() : UnitAttr());
   }
@@ -162,7 +166,7 @@ private:
         {tables(), pairs(), 2 * type.getDimSize(2) - 1}, type.getElementType());
   }
 
-  Value table() {
+  Value table(IntegerAttr column = {}) {
     SmallVector<Value> ins;
     if (Value bias = prefactorBias())
       ins.push_back(bias);
@@ -170,17 +174,21 @@ private:
       ins.push_back(logits.getW());
     return a.structured<PairTableOp>(tableType(), ins, coefficients(), scale(),
                                      support(), maskAttr(), window(), slopes(),
-                                     width());
+                                     width(), column);
   }
 
-  Value spectrum() {
+public:
+  /// Of the functions of the distance or, with `column`, of these times an
+  /// entry of W.
+  Value spectrum(IntegerAttr column = {}) {
     RankedTensorType t = tableType();
     auto s = RankedTensorType::get(
         {t.getDimSize(0), t.getDimSize(1), blocks.spectrumSize()},
         t.getElementType());
-    return a.structured<PairSpectrumOp>(s, table(), maskAttr(), window());
+    return a.structured<PairSpectrumOp>(s, table(column), maskAttr(), window());
   }
 
+private:
   Algebra a;
   PatternRewriter &b;
   Location loc;
@@ -409,12 +417,63 @@ struct DiagonalSumPairs : OpRewritePattern<DiagonalSumsOp> {
   }
 };
 
+/// kronecker_gradient(slope): products of b ∘ p' with the rows of all channels
+/// or, with a general W, of b ∘ W[σ] ∘ p' for every entry σ.
+struct KroneckerGradientPairs : OpRewritePattern<KroneckerGradientOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(KroneckerGradientOp op,
+                                PatternRewriter &rewriter) const final {
+    auto slope = fourierWeighted(op.getMatrix());
+    if (!slope || slope->similarity.polynomial.getOrder() != 1)
+      return rewriter.notifyMatchFailure(op, "not b p' times low rank");
+    LogitsOp z = slope->similarity.logits();
+    if (op.getW() != z.getW() || op.getScaleAttr() != z.getScaleAttr() ||
+        (z.getW() && op.getSupportAttr() != z.getSupportAttr()))
+      return rewriter.notifyMatchFailure(op, "not the gradient of the logits");
+    PairBuilder pairs(rewriter, op.getLoc(), slope->similarity);
+    Value near, far;
+    if (pairs.hasBand()) {
+      auto band = cast<KroneckerGradientOp>(rewriter.clone(*op));
+      band.getMatrixMutable().assign(pairs.band(op.getMatrix()));
+      // Its operand has to stand in front of it.
+      rewriter.moveOpBefore(band, op);
+      near = band;
+    }
+    if (pairs.hasBlocks())
+      far = blocks(rewriter, op, *slope, pairs);
+    rewriter.replaceOp(op, pairs.add(far, near));
+    return success();
+  }
+
+private:
+  static Value blocks(PatternRewriter &rewriter, KroneckerGradientOp op,
+                      const WeightedSimilarity &slope, PairBuilder &pairs) {
+    Algebra a(rewriter, op.getLoc());
+    ChannelProducts products(a, op, slope);
+    Similarity derived = products.derivative();
+    PairBuilder factors(rewriter, op.getLoc(), derived);
+    LogitsOp z = derived.logits();
+    Value q = products.repeat(z.getQ()), k = products.repeat(z.getK());
+    Value rows = products.spread();
+    if (!z.getW())
+      return products.gather(
+          factors.apply(q, k, rows, false, pairs.spectrum()));
+    SmallVector<Value> all;
+    for (size_t c = 0; c < op.getSupport().size() / 2; ++c)
+      all.push_back(factors.apply(q, k, rows, false,
+                                  factors.spectrum(rewriter.getI64IntegerAttr(
+                                      static_cast<int64_t>(c)))));
+    return products.gather(all);
+  }
+};
+
 } // namespace
 
 void populateFourierPatterns(RewritePatternSet &patterns) {
   patterns.add<ApplyPairs, RowSumPairs, ApplyTransposedPairs, ReversePairs,
                ReverseTransposedPairs, ReversePositionPairs,
-               PositionGradientPairs, DiagonalSumPairs>(patterns.getContext());
+               PositionGradientPairs, DiagonalSumPairs, KroneckerGradientPairs>(
+      patterns.getContext());
 }
 
 } // namespace mlir::ropegrad

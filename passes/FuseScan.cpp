@@ -13,6 +13,7 @@
 #include "passes/FuseScan.h"
 
 #include "passes/Algebra.h"
+#include "passes/FuseChannels.h"
 #include "passes/Monomials.h"
 #include "passes/ScanShape.h"
 #include "passes/Similarity.h"
@@ -55,6 +56,7 @@ public:
   }
 
   bool hasFar() const { return shape.hasFar; }
+  int64_t chunk() const { return shape.chunk; }
   /// The band of the near part.
   Value band(Type matrix) {
     return BlockBandOp::create(a.b, a.loc, matrix,
@@ -307,6 +309,35 @@ struct ReverseTransposedScan : ScanPattern<ApplyTransposedOp> {
   }
 };
 
+/// The gradient with respect to X of b ∘ P' ∘ U Vᵀ ⇒ the same of the band +
+/// what products of b ∘ P' with the rows of all channels give.
+struct KroneckerScan : ScanPattern<KroneckerGradientOp> {
+  using ScanPattern::ScanPattern;
+  LogicalResult matchAndRewrite(KroneckerGradientOp op,
+                                PatternRewriter &rewriter) const final {
+    auto slope = slopeOf(op.getMatrix());
+    if (!slope || !isOnScan(slope->similarity) || op.getW())
+      return rewriter.notifyMatchFailure(op, "not b∘p' times low rank");
+    LogitsOp z = slope->similarity.logits();
+    if (op.getScaleAttr() != z.getScaleAttr())
+      return rewriter.notifyMatchFailure(op, "scaled unlike the logits");
+    Algebra a(rewriter, op.getLoc());
+    FarBuilder whole(a, slope->similarity, chunk);
+    if (!whole.hasFar())
+      return rewriter.notifyMatchFailure(op, "everything is near");
+    ChannelProducts products(a, op, *slope);
+    // The band of the other exits: they share its elements.
+    FarBuilder far(a, products.derivative(), whole.chunk());
+    Value rows = products.spread();
+    Value sum = far.sum(/*isTransposed=*/false, [&](bool reversed) {
+      Value s = far.states(z.getK(), rows, headsOf(rows), reversed);
+      return far.expand(z.getQ(), s, headsOf(rows), reversed);
+    });
+    replace(op, rewriter, a, far, products.gather(sum));
+    return success();
+  }
+};
+
 //===----------------------------------------------------------------------===//
 // Sharing
 //===----------------------------------------------------------------------===//
@@ -362,7 +393,8 @@ struct ShareStates : OpRewritePattern<ChunkStatesOp> {
 
 void populateScanPatterns(RewritePatternSet &patterns, int64_t chunk) {
   patterns.add<ApplyScan, RowSumsScan, ApplyTransposedScan, ReverseScan,
-               ReverseTransposedScan>(patterns.getContext(), chunk);
+               ReverseTransposedScan, KroneckerScan>(patterns.getContext(),
+                                                     chunk);
 }
 
 void populateScanSharingPatterns(RewritePatternSet &patterns) {

@@ -130,8 +130,8 @@ struct LowerRows : mlir::ropegrad::impl::LowerRowsBase<LowerRows> {
     getOperation().walk([&](Operation *op) {
       auto structured = dyn_cast<linalg::LinalgOp>(op);
       if (isa<RotateOp, AppendColumnOp, DecayRowsOp, ConvertOp, LargestOp,
-              GuardOp, RequirePositiveOp, PositionTableOp, linalg::MatmulOp>(
-              op) ||
+              GuardOp, RequirePositiveOp, PositionTableOp, SpreadChannelsOp,
+              GatherChannelsOp, linalg::MatmulOp>(op) ||
           (structured && isElementwiseOfRows(structured, buffers)))
         ops.push_back(op);
     });
@@ -174,6 +174,12 @@ struct LowerRows : mlir::ropegrad::impl::LowerRowsBase<LowerRows> {
         })
         .Case(
             [&](PositionTableOp table) { return lowerPositionTable(e, table); })
+        .Case([&](SpreadChannelsOp spread) {
+          return lowerSpreadChannels(e, spread);
+        })
+        .Case([&](GatherChannelsOp gather) {
+          return lowerGatherChannels(e, gather);
+        })
         .Case([&](linalg::MatmulOp product) {
           return lowerMatmul(e, product, buffers);
         });

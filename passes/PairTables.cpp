@@ -218,6 +218,13 @@ LogicalResult mlir::ropegrad::lowerPairTable(Emitter &e, PairTableOp op) {
     Value b = packPrefactor(e, op, prefactor, heads, first, count);
     Slice tile = packEntries(e, op, w, entries, first, count);
     Value result = e.scratch(e.lanes);
+    if (auto column = op.getColumnAttr())
+      e.loop(0, heads, 1, [&](Value head) {
+        Value at = e.mul(head, e.lanes);
+        Value entry = e.load(tile.buffer,
+                             e.index((column.getInt() + 1) * e.lanes), e.lanes);
+        e.store(e.mulf(e.load(b, at, e.lanes), entry), b, at);
+      });
     e.loop(0, exponents.count, 1, [&](Value pair) {
       Value zero = e.splat(0.0, e.lanes);
       Value t =

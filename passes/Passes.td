@@ -196,6 +196,17 @@ def FuseKronecker : Pass<"ropegrad-fuse-kronecker", "::mlir::ModuleOp"> {
     ALiBi becomes factors ≤ 1 of rows (`decay_rows`) and from state to state; the
     transposed exits are scans from the other end, ALiBi without a mask is two
     scans. What the route of the plan does not take is left alone.
+
+    On these routes and on route fft the gradient with respect to X becomes
+    products with the rows of every channel (`spread_channels`), of which
+    `gather_channels` makes the result:
+
+    ```mlir
+    kronecker_gradient(b ∘ polynomial'(logits(q, k)) ∘ outer(U, V), A1, A2)
+      ==>
+    %N = apply(b ∘ polynomial'(logits(q, k)), spread_channels(A2, V, H))
+    gather_channels(A1, U, H, %N)
+    ```
   }];
   let options = [
     Option<"chunk", "chunk", "int64_t", "0", "rows of a chunk on route scan; 0: as many as cost least">
@@ -467,8 +478,8 @@ def LowerRows : KernelPass<"ropegrad-lower-rows"> {
   let summary = "row-wise ops and small products to parallel loops of vector code";
   let description = [{
     Lowers `rotate`, `append_column`, `convert`, `guard`, `require_positive`,
-    `position_table`, `linalg.matmul` (plain or transposed) and elementwise linalg
-    ops and sums over rows on buffers. Work over rows becomes `scf.parallel` over
+    `position_table`, `spread_channels`, `gather_channels`, `linalg.matmul` (plain or
+    transposed) and elementwise linalg ops and sums over rows on buffers. Work over rows becomes `scf.parallel` over
     batch entries, heads and chunks of rows; what a later step needs of all rows
     passes through one number or one small matrix per unit, combined in their
     order. A call of fewer rows than the types say (`ropegrad-runtime-sizes`)

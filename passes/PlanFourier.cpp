@@ -84,23 +84,41 @@ double countProducts(const Problem &p) {
   return products;
 }
 
+/// A product with `width` columns, there and back.
+double productFlops(const Counts &c, const Product &product, double n,
+                    unsigned degree, double width) {
+  double g = std::max(1.0, static_cast<double>(degree));
+  return (c.left + c.right) * width * (product.transforms + n * (g + 1)) +
+         8 * std::max(c.pairs, c.left) * product.elements * width;
+}
+
 } // namespace
 
 double fourierFlops(const Problem &p, unsigned degree) {
   Counts c = count(p, degree);
   Product product = measure(p);
-  auto n = static_cast<double>(p.n), width = static_cast<double>(p.d + 1);
+  auto n = static_cast<double>(p.n), d = static_cast<double>(p.d);
   double heads = static_cast<double>(p.batch) * static_cast<double>(p.heads);
-  double products = countProducts(p);
-  double g = std::max(1.0, static_cast<double>(degree));
-  double each =
-      (c.left + c.right) * width * (product.transforms + n * (g + 1)) +
-      8 * std::max(c.pairs, c.left) * product.elements * width;
+  double each = productFlops(c, product, n, degree, d + 1);
   double spectra = c.pairs * 2 * product.transforms;
   ToeplitzBlocks blocks(p.n, p.mask, p.window);
-  double band =
-      14 * n * static_cast<double>(blocks.band) / 2 * static_cast<double>(p.d);
-  return heads * (products * each + band) + spectra;
+  double pairs = n * static_cast<double>(blocks.band) / 2;
+  double flops = heads * (countProducts(p) * each + 14 * pairs * d) + spectra;
+  if (!p.wants("X") || degree == 0)
+    return flops;
+  // A product for every channel and, with a rotary position, every function of
+  // it, with a general one every entry.
+  double s = static_cast<double>(p.supportSize());
+  double channels = static_cast<double>(p.channels);
+  double more = p.position == Position::General  ? s
+                : p.position == Position::Rotary ? d
+                                                 : 1;
+  Counts derived = count(p, degree - 1);
+  return flops +
+         productFlops(derived, product, n, degree - 1,
+                      channels * (d + 1) * more) +
+         derived.pairs * 2 * product.transforms * more +
+         2 * pairs * channels * s;
 }
 
 double fourierBytes(const Problem &p, unsigned degree) {
@@ -130,9 +148,6 @@ Alternative judgeFourier(const Problem &p, const PolynomialChoice &polynomial,
       p.mask == Mask::None && !hasAlibi)
     obstacles.emplace_back("weights depend on no distance, so that route "
                            "features needs no transform");
-  if (p.wants("X"))
-    obstacles.emplace_back("the gradient with respect to X is not supported "
-                           "on route fft yet");
   if (!polynomial.obstacle.empty())
     obstacles.push_back(polynomial.obstacle);
   else if (int64_t exponents = countExponents(p, *polynomial.degree);

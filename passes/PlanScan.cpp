@@ -27,9 +27,6 @@ std::vector<std::string> obstaclesToScan(const Problem &p) {
     obstacles.emplace_back("position general needs route fft");
   if (p.learnedBias)
     obstacles.emplace_back("a learned bias needs route fft");
-  if (p.wants("X"))
-    obstacles.emplace_back("the gradient of X under a mask or alibi needs "
-                           "route exact");
   if (p.mask == Mask::None && !hasAlibi(p))
     obstacles.emplace_back("without mask and alibi there is nothing to scan: "
                            "route features takes it");
@@ -46,6 +43,23 @@ static double nearRows(const Problem &p) {
   double width =
       p.mask == Mask::Causal ? n : std::min(n, static_cast<double>(p.window));
   return std::min(n, width - width * (width - 1) / (2 * n) + tile / 2);
+}
+
+/// Products of monomials with rows for every channel and, with a rotary
+/// position, every function of it; near the diagonal one for each entry of W.
+static void addGradientOfX(const Problem &p, unsigned degree, double rows,
+                           double sides, const ScanShape &shape,
+                           ScanCost &cost) {
+  double n = static_cast<double>(p.n), d = static_cast<double>(p.d);
+  double c = static_cast<double>(p.channels);
+  double width = c * (d + 1) * (p.position == Position::Rotary ? d : 1);
+  cost.nearFlops += 2 * n * rows * c * static_cast<double>(p.supportSize());
+  if (!shape.hasFar || degree == 0)
+    return;
+  auto m = static_cast<double>(Monomials(p.d, degree - 1).size());
+  cost.farFlops += sides * 4 * n * m * width;
+  cost.states += sides * static_cast<double>((p.n - 1) / shape.chunk + 1) * m *
+                 width / kStatePasses;
 }
 
 ScanCost scanCost(const Problem &p, unsigned degree) {
@@ -65,7 +79,10 @@ ScanCost scanCost(const Problem &p, unsigned degree) {
   }
   ScanCost cost{};
   cost.nearFlops = (p.needsGradient() ? 14 : 4) * heads * n * rows * d;
-  double features = CostModel::featuresFlops(p, degree);
+  Problem others = p;
+  others.wrt.erase(std::remove(others.wrt.begin(), others.wrt.end(), "X"),
+                   others.wrt.end());
+  double features = CostModel::featuresFlops(others, degree);
   double products = (p.needsGradient() ? 12 : 4) * heads * n *
                     static_cast<double>(m) * (d + 1);
   // Of the flops of features the projections are left.
@@ -75,6 +92,8 @@ ScanCost scanCost(const Problem &p, unsigned degree) {
     cost.states = sides * heads *
                   static_cast<double>((p.n - 1) / shape.chunk + 1) *
                   static_cast<double>(m) * (d + 1);
+  if (p.wants("X"))
+    addGradientOfX(p, degree, rows, sides, shape, cost);
   return cost;
 }
 

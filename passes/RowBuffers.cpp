@@ -33,7 +33,8 @@ static int64_t rankOf(Value value) {
 /// The operands of an op of this dialect that have one row per position.
 static SmallVector<Value> rowOperands(Operation *op) {
   return llvm::TypeSwitch<Operation *, SmallVector<Value>>(op)
-      .Case<RotateOp, AppendColumnOp, RequirePositiveOp, DecayRowsOp>(
+      .Case<RotateOp, AppendColumnOp, RequirePositiveOp, DecayRowsOp,
+            SpreadChannelsOp>(
           [](auto rows) { return SmallVector<Value>(rows->getOperands()); })
       .Case([](GuardOp guard) {
         return SmallVector<Value>(guard.getOuts().drop_front());
@@ -47,7 +48,7 @@ static SmallVector<Value> rowOperands(Operation *op) {
         return isOverRows(largest) ? SmallVector<Value>(largest.getIns())
                                    : SmallVector<Value>();
       })
-      .Case<AccumulateOp, ChunkStatesOp, KroneckerFeaturesOp>(
+      .Case<AccumulateOp, ChunkStatesOp, KroneckerFeaturesOp, GatherChannelsOp>(
           [](auto sum) { return SmallVector<Value>(sum.getIns()); })
       .Case<ExpandOp, ChunkExpandOp>([](auto expand) -> SmallVector<Value> {
         return {expand.getIns()[0], expand.getOuts()[0]};

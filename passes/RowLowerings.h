@@ -80,6 +80,8 @@ LogicalResult lowerDecayRows(Emitter &e, DecayRowsOp op);
 LogicalResult lowerConvert(Emitter &e, ConvertOp op);
 LogicalResult lowerLargest(Emitter &e, LargestOp op);
 LogicalResult lowerPositionTable(Emitter &e, PositionTableOp op);
+LogicalResult lowerSpreadChannels(Emitter &e, SpreadChannelsOp op);
+LogicalResult lowerGatherChannels(Emitter &e, GatherChannelsOp op);
 LogicalResult lowerMatmul(Emitter &e, linalg::MatmulOp op,
                           const RowBuffers &buffers);
 

@@ -79,3 +79,25 @@ func.func @short(%q: tensor<1x1x64x2xf32>, %v: tensor<1x1x64x3xf32>) -> tensor<1
   %0 = ropegrad.apply %P, %v : (!ropegrad.matrix<1x1x64x64xf32>, tensor<1x1x64x3xf32>) -> tensor<1x1x64x3xf32>
   return %0 : tensor<1x1x64x3xf32>
 }
+
+// The gradient with respect to X: with a general W one product for each entry,
+// by functions of the distance that are multiplied by it.
+// CHECK-LABEL: func.func @gradient_of_x(
+// CHECK-DAG: %[[X:.*]] = ropegrad.spread_channels ins(%arg3, %arg2 : {{.*}} -> tensor<1x4x64x3xf32>
+// CHECK-DAG: %[[Q:.*]] = ropegrad.decay_rows ins(%arg0 : {{.*}} -> tensor<1x4x64x2xf32>
+// CHECK-DAG: %[[T0:.*]] = ropegrad.pair_table ins(%arg4 : {{.*}} outs(%{{.*}} : tensor<1x3x127xf32>) {coefficients = array<f64: 1.000000e+00, 1.000000e+00>, column = 0 : i64
+// CHECK-DAG: %[[T1:.*]] = ropegrad.pair_table {{.*}} column = 1 : i64
+// CHECK-DAG: %[[S0:.*]] = ropegrad.pair_spectrum ins(%[[T0]]
+// CHECK-DAG: %[[S1:.*]] = ropegrad.pair_spectrum ins(%[[T1]]
+// CHECK-DAG: %[[N0:.*]] = ropegrad.pair_apply ins(%[[Q]], %[[Q]], %[[X]], %[[S0]] :
+// CHECK-DAG: %[[N1:.*]] = ropegrad.pair_apply ins(%[[Q]], %[[Q]], %[[X]], %[[S1]] :
+// CHECK: ropegrad.gather_channels ins(%arg3, %arg2, %[[N0]], %[[N1]] : {{.*}} -> tensor<16x2xf32>
+// CHECK-NOT: ropegrad.kronecker_gradient
+func.func @gradient_of_x(%q: tensor<1x1x64x2xf32>, %k: tensor<1x1x64x2xf32>, %u: tensor<1x1x64x3xf32>, %a: tensor<1x1x64x4xf32>, %W: tensor<127x2xf32>) -> tensor<16x2xf32> {
+  %Z = ropegrad.logits %q, %q position(%W) {scale = 0.5 : f64, support = array<i64: 0, 0, 1, 1>} : (tensor<1x1x64x2xf32>, tensor<1x1x64x2xf32>, tensor<127x2xf32>) -> !ropegrad.matrix<1x1x64x64xf32>
+  %p = ropegrad.polynomial %Z {coefficients = array<f64: 1.0, 1.0, 0.5>, order = 1 : i64, plan = #plan} : !ropegrad.matrix<1x1x64x64xf32>
+  %A = ropegrad.outer %u, %u : (tensor<1x1x64x3xf32>, tensor<1x1x64x3xf32>) -> !ropegrad.matrix<1x1x64x64xf32>
+  %g = ropegrad.hadamard %p, %A : !ropegrad.matrix<1x1x64x64xf32>
+  %0 = ropegrad.kronecker_gradient %g, %a, %a position(%W) {position = #ropegrad.general<[0, 0, 1, 1]>, scale = 0.5 : f64, support = array<i64: 0, 0, 1, 1>} : (!ropegrad.matrix<1x1x64x64xf32>, tensor<1x1x64x4xf32>, tensor<1x1x64x4xf32>, tensor<127x2xf32>) -> tensor<16x2xf32>
+  return %0 : tensor<16x2xf32>
+}

@@ -144,3 +144,26 @@ func.func @others(%q: tensor<1x1x10x2xf32>) -> (tensor<1x1x10xf32>, tensor<1x1x1
   %2 = ropegrad.apply %X, %q : (!ropegrad.matrix<1x1x10x10xf32>, tensor<1x1x10x2xf32>) -> tensor<1x1x10x2xf32>
   return %0, %1, %2 : tensor<1x1x10xf32>, tensor<1x1x10x2xf32>, tensor<1x1x10x2xf32>
 }
+
+// The gradient with respect to X: products with the rows of all channels, times
+// the functions of a rotary position, by states of p'; the same band.
+// CHECK-LABEL: func.func @gradient_of_x(
+// CHECK-SAME: %[[Q:.*]]: tensor<1x1x10x2xf32>, %[[U:.*]]: tensor<1x1x10x3xf32>, %[[A:.*]]: tensor<1x1x10x4xf32>
+// CHECK-DAG: %[[BAND:.*]] = ropegrad.block_band {offsets = array<i64: 0>, size = 4 : i64}
+// CHECK-DAG: %[[H:.*]] = ropegrad.rotate ins({{.*}}) {position = #ropegrad.rotary<interleaved,
+// CHECK-DAG: %[[X:.*]] = ropegrad.spread_channels ins(%[[A]], %[[U]], %[[H]] : {{.*}} -> tensor<1x4x10x6xf32>
+// CHECK-DAG: %[[S:.*]] = ropegrad.chunk_states ins(%[[Q]], %[[X]] : {{.*}} outs(%{{.*}} : tensor<1x4x3x3x6xf32>) {chunk = 4 : i64, coefficients = array<f64: 1.000000e+00, 1.000000e+00>, scale = 5.000000e-01 : f64}
+// CHECK-DAG: %[[N:.*]] = ropegrad.chunk_expand ins(%[[Q]], %[[S]] : {{.*}} {chunk = 4 : i64, degree = 1 : i64} -> tensor<1x4x10x6xf32>
+// CHECK-DAG: %[[FAR:.*]] = ropegrad.gather_channels ins(%[[A]], %[[U]], %[[H]], %[[N]] : {{.*}} -> tensor<16x4xf32>
+// CHECK-DAG: %[[CLOSE:.*]] = ropegrad.kronecker_gradient
+// CHECK: linalg.generic {{.*}} ins(%[[CLOSE]], %[[FAR]] :
+func.func @gradient_of_x(%q: tensor<1x1x10x2xf32>, %u: tensor<1x1x10x3xf32>, %a: tensor<1x1x10x4xf32>) -> tensor<16x4xf32> {
+  %Z = ropegrad.logits %q, %q {scale = 0.5 : f64} : (tensor<1x1x10x2xf32>, tensor<1x1x10x2xf32>) -> !ropegrad.matrix<1x1x10x10xf32>
+  %P = ropegrad.polynomial %Z {coefficients = array<f64: 1.0, 1.0, 0.5>, order = 1 : i64, plan = #plan} : !ropegrad.matrix<1x1x10x10xf32>
+  %b = ropegrad.toeplitz {mask = #ropegrad.mask<causal>} : () -> !ropegrad.matrix<1x1x10x10xf32>
+  %W = ropegrad.hadamard %b, %P : !ropegrad.matrix<1x1x10x10xf32>
+  %A = ropegrad.outer %u, %u : (tensor<1x1x10x3xf32>, tensor<1x1x10x3xf32>) -> !ropegrad.matrix<1x1x10x10xf32>
+  %g = ropegrad.hadamard %W, %A : !ropegrad.matrix<1x1x10x10xf32>
+  %0 = ropegrad.kronecker_gradient %g, %a, %a {position = #ropegrad.rotary<interleaved, base = 1.0e+4 : f64>, scale = 0.5 : f64, support = array<i64: 0, 0, 0, 1, 1, 0, 1, 1>} : (!ropegrad.matrix<1x1x10x10xf32>, tensor<1x1x10x4xf32>, tensor<1x1x10x4xf32>) -> tensor<16x4xf32>
+  return %0 : tensor<16x4xf32>
+}

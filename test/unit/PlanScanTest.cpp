@@ -124,6 +124,18 @@ TEST(PlanScan, CostsAreLinearInN) {
   EXPECT_DOUBLE_EQ(scanCost(both, 4).farFlops, 2 * one.farFlops);
 }
 
+TEST(PlanScan, TheGradientOfXCostsMore) {
+  Problem p = problem(1 << 14);
+  p.entry = Entry::LossGradient;
+  p.channels = 8;
+  p.wrt = {"X1"};
+  ScanCost before = scanCost(p, 4);
+  p.wrt.emplace_back("X");
+  EXPECT_TRUE(judged(p).admissible) << judged(p).reason;
+  EXPECT_GT(scanCost(p, 4).farFlops, 2 * before.farFlops);
+  EXPECT_GT(scanCost(p, 4).nearFlops, before.nearFlops);
+}
+
 TEST(PlanScan, FewRowsCostNoStates) {
   Problem p = problem(64);
   p.route = Route::Scan;
