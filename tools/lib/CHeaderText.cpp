@@ -144,17 +144,17 @@ const char *const kResidualContract = R"(/*
 
 const char *const kPreparedContract = R"(/*
  * Prepared: kernels of the route fft transform what depends on W and bias alone
- * anew in every call of the functions above. prepare does it once: into a buffer
- * of prepared_bytes() bytes, aligned to 64, that F_prepared takes in the place
- * of W and bias. All else about F_prepared, every bit of its results included,
- * is as with F.
+ * anew in every call of the functions above. prepare does it once: into a
+ * buffer of prepared_bytes() bytes, aligned to 64, that F_prepared takes in the
+ * place of W and bias. All else about F_prepared, every bit of its results
+ * included, is as with F.
  * - A buffer belongs to this kernel and to one n: that of prepare, or of the
  *   sizes of prepare_sized, whose batch and strides matter to nothing. Calls
  *   with another n, or with what prepare never finished, return 11. A copy of a
  *   buffer, at an address that is a multiple of 64, is as good.
  * - It holds copies of W and bias. Where they change, prepare again.
- * - F_prepared only reads it: any number of calls, one after the other or at the
- *   same time, with any batch, may share one. Nothing may read it during
+ * - F_prepared only reads it: any number of calls, one after the other or at
+ *   the same time, with any batch, may share one. Nothing may read it during
  *   prepare.
  * - A nan or an infinity in W or bias is found by F_prepared.
  * - After prepared forward_train or after one with W and bias, either backward
