@@ -23,8 +23,8 @@ namespace ropegrad {
 /// Variable v is coordinate order[v]. Kept are 1, all variables and, of degree
 /// k = 2, ..., g, the products x_v t with v < ends[k-2] and t a kept monomial
 /// of degree k-1, none of whose variables is above v, of which the costs sum to
-/// at most budgets[k-2]. So every kept monomial is one multiplication of another
-/// one.
+/// at most budgets[k-2]. So every kept monomial is one multiplication of
+/// another one.
 struct KeptMonomials {
   std::vector<int64_t> order;   ///< a permutation of 0, ..., d-1
   std::vector<int64_t> costs;   ///< of each variable, not negative
@@ -43,16 +43,16 @@ struct KeptRun {
   int64_t factor, source, length, target;
 };
 
-/// The kept monomials by degree; within a degree first those that are factors of
-/// the next one, each of the two parts by last variable.
+/// The kept monomials by degree; within a degree first those that are factors
+/// of the next one, each of the two parts by last variable.
 class KeptTable {
 public:
   struct Monomial {
-    int64_t parent;       ///< its number, -1 for 1
-    int64_t last;         ///< variable, with the largest number
-    int64_t exponent;     ///< of that
-    int64_t cost;         ///< of all variables
-    double multinomial;   ///< k!/mu!
+    int64_t parent;     ///< its number, -1 for 1
+    int64_t last;       ///< variable, with the largest number
+    int64_t exponent;   ///< of that
+    int64_t cost;       ///< of all variables
+    double multinomial; ///< k!/mu!
   };
 
   /// Nothing where there are more than `most`.

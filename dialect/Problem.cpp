@@ -95,8 +95,8 @@ bool Problem::operator==(const Problem &other) const {
     return std::tie(p.entry, p.n, p.d, p.channels, p.batch, p.heads, p.kvHeads,
                     p.scale, p.position, p.layout, p.base, p.support, p.mask,
                     p.window, p.alibi, p.learnedBias, p.biasPerHead,
-                    p.similarity, p.dtype, p.wrt, p.bound, p.bounds,
-                    p.radius, p.tolerance, p.route, p.degree, p.fit, p.sigma);
+                    p.similarity, p.dtype, p.wrt, p.bound, p.bounds, p.radius,
+                    p.tolerance, p.route, p.degree, p.fit, p.sigma);
   };
   return fields(*this) == fields(other);
 }

@@ -68,10 +68,10 @@ struct Problem {
   /// A3, W, bias; Q, K, V, W, bias). Empty: forward pass only.
   std::vector<std::string> wrt;
 
-  std::optional<double> bound;     ///< entry bound B of Q and K
-  /// Empty, or for each coordinate a bound of |Q_ia K_ja|: for all rows i and j,
-  /// max |Q_ia| max |K_ja| <= bounds[a]. Under rotary position, which mixes the
-  /// coordinates of a pair, max ||Q_i,ab|| max ||K_j,ab|| <= bounds[a] +
+  std::optional<double> bound; ///< entry bound B of Q and K
+  /// Empty, or for each coordinate a bound of |Q_ia K_ja|: for all rows i and
+  /// j, max |Q_ia| max |K_ja| <= bounds[a]. Under rotary position, which mixes
+  /// the coordinates of a pair, max ||Q_i,ab|| max ||K_j,ab|| <= bounds[a] +
   /// bounds[b], before the rotation or after it.
   std::vector<double> bounds;
   std::optional<double> radius;    ///< logit radius R; wins over bound

@@ -109,8 +109,8 @@ int64_t monomialsOf(int64_t d, int64_t degree,
                     const std::optional<KeptAttr> &kept) {
   if (!kept)
     return countMonomials(d, degree);
-  auto table = ::ropegrad::KeptTable::make(kept->monomials(),
-                                           ::ropegrad::kMostKept);
+  auto table =
+      ::ropegrad::KeptTable::make(kept->monomials(), ::ropegrad::kMostKept);
   return table ? table->size() : 0;
 }
 

@@ -120,8 +120,9 @@ struct ApproximateExpPass : impl::ApproximateExpBase<ApproximateExpPass> {
 private:
   /// One polynomial per logits: where the plan asks for it or any exponential
   /// of it is a derivative, the fit minimises the errors of p and p' together.
-  LogicalResult collect(DenseMap<Value, ::ropegrad::Approximation> &fits,
-                        SmallVectorImpl<std::pair<LogitsOp, KeptAttr>> &approximated) {
+  LogicalResult
+  collect(DenseMap<Value, ::ropegrad::Approximation> &fits,
+          SmallVectorImpl<std::pair<LogitsOp, KeptAttr>> &approximated) {
     llvm::MapVector<Value, std::pair<ExpOp, bool>> wanted;
     ExpOp conflict;
     getOperation().walk([&](ExpOp op) {
@@ -129,8 +130,8 @@ private:
       if (!shift || !isAlmostLinear(op.getPlan()))
         return;
       auto &entry = wanted[shift.getMatrix()];
-      if (entry.first && entry.first.getPlan()->getKept() !=
-                             op.getPlan()->getKept())
+      if (entry.first &&
+          entry.first.getPlan()->getKept() != op.getPlan()->getKept())
         conflict = op;
       entry.first = op;
       BoolAttr both = op.getPlan()->getGradient();

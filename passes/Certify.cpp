@@ -169,9 +169,10 @@ private:
     SmallVector<NamedAttribute> result;
     for (NamedAttribute each : op->getAttrDictionary()) {
       StringRef name = each.getName();
-      if (name != "bound" && name != "bounds" && name != "radius" && name != "tolerance" &&
-          name != "route" && name != "degree" && name != "fit" &&
-          name != "sigma" && name != "plan" && name != "similarity")
+      if (name != "bound" && name != "bounds" && name != "radius" &&
+          name != "tolerance" && name != "route" && name != "degree" &&
+          name != "fit" && name != "sigma" && name != "plan" &&
+          name != "similarity")
         result.push_back(each);
     }
     result.push_back(b.getNamedAttr("plan", plan));

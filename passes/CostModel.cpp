@@ -176,8 +176,7 @@ bool hasOwnLoops(const Problem &p) {
 } // namespace
 
 double CostModel::milliseconds(const Problem &p, Route route, double flops,
-                               int64_t threads,
-                               std::optional<unsigned> degree,
+                               int64_t threads, std::optional<unsigned> degree,
                                std::optional<int64_t> stored) const {
   bool isExact = route == Route::Exact;
   Rate rate = interpolate(isExact ? exact : features, static_cast<double>(p.d));

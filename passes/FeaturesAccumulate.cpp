@@ -39,9 +39,9 @@ Rows mlir::ropegrad::rowsOf(Emitter &e, const Tall &tall, const RowUnit &unit) {
 
 Accumulator::Accumulator(Emitter &e, Operation *anchor,
                          const FeatureShape &shape, int64_t rows)
-    : e(e), anchor(anchor), shape(shape), features(shape.d, shape.degree, shape.kept),
-      linear(features.upTo(1)), vectors(blockVectors(e, rows, features)),
-      pitch(vectors * e.lanes),
+    : e(e), anchor(anchor), shape(shape),
+      features(shape.d, shape.degree, shape.kept), linear(features.upTo(1)),
+      vectors(blockVectors(e, rows, features)), pitch(vectors * e.lanes),
       tile(chooseTile(shape.w, registerCount(e), /*maxRows=*/12,
                       /*overhead=*/0.5, /*perAccumulator=*/2.0 / vectors)),
       slotSize((tile.rows * tile.width + e.lanes - 1) / e.lanes * e.lanes) {
@@ -386,7 +386,8 @@ void mlir::ropegrad::emitAccumulate(Emitter &e, Operation *anchor,
   auto finish = [&](Value batch, Value head) {
     Value kv = e.add(e.mul(batch, shape.kvHeads), head);
     Value at = e.mul(firstUnit(kv), size);
-    int64_t elements = Features(shape.d, shape.degree, shape.kept).size * shape.w;
+    int64_t elements =
+        Features(shape.d, shape.degree, shape.kept).size * shape.w;
     accumulator.finish(weights, sums, at, g, e.mul(kv, elements));
   };
   // Many sums are worth a loop of their own, with more units than heads.

@@ -129,8 +129,8 @@ public:
 
   Value at(Value column) const {
     if (places)
-      column = arith::IndexCastOp::create(
-          e.b, e.loc, e.b.getIndexType(), e.load(places, column));
+      column = arith::IndexCastOp::create(e.b, e.loc, e.b.getIndexType(),
+                                          e.load(places, column));
     return e.mul(column, pitch);
   }
 

@@ -19,8 +19,8 @@ namespace {
 class Expander {
 public:
   Expander(Emitter &e, Operation *anchor, const FeatureShape &shape)
-      : e(e), anchor(anchor), shape(shape), features(shape.d, shape.degree, shape.kept),
-        linear(features.upTo(1)),
+      : e(e), anchor(anchor), shape(shape),
+        features(shape.d, shape.degree, shape.kept), linear(features.upTo(1)),
         tile(
             chooseTile(shape.w, registerCount(e),
                        std::min<int64_t>(12, (shape.n + e.lanes - 1) / e.lanes),

@@ -27,8 +27,8 @@ static Value maximum(Emitter &e, Value x, Value y) {
 static Value squares(Emitter &e, Value buffer, Value at, int64_t size) {
   Value x = e.load(buffer, at, size);
   if (!e.element.isF64())
-    x = arith::ExtFOp::create(
-        e.b, e.loc, VectorType::get({size}, e.b.getF64Type()), x);
+    x = arith::ExtFOp::create(e.b, e.loc,
+                              VectorType::get({size}, e.b.getF64Type()), x);
   return e.mulf(x, x);
 }
 
@@ -38,8 +38,8 @@ CoordinateLimits::CoordinateLimits(Emitter &e, GuardOp op, const RowSpace &q,
       kept(*op.getKept()), q(q), k(k),
       d(cast<MemRefType>(op.getOuts()[1].getType()).getDimSize(3)) {}
 
-/// (x, at, stride, count, maxima, to): maxima[to + c] = max over `count` rows of
-/// the squared norm of the group of coordinate c, the first of its group.
+/// (x, at, stride, count, maxima, to): maxima[to + c] = max over `count` rows
+/// of the squared norm of the group of coordinate c, the first of its group.
 func::FuncOp CoordinateLimits::kernel() {
   ArrayRef<int64_t> order = kept.getOrder().asArrayRef();
   bool isPair = kept.groupSize() == 2;
@@ -66,8 +66,8 @@ func::FuncOp CoordinateLimits::kernel() {
           SmallVector<int64_t> partner;
           for (int64_t lane = 0; lane < size; ++lane)
             partner.push_back(lane ^ 1);
-          return e.addf(
-              x, vector::ShuffleOp::create(e.b, e.loc, x, x, partner));
+          return e.addf(x,
+                        vector::ShuffleOp::create(e.b, e.loc, x, x, partner));
         };
         Emitter wide(e.b, e.loc, e.b.getF64Type(), /*vectorBits=*/512);
         auto pieces = vectorPieces(width, lanes);
@@ -79,8 +79,8 @@ func::FuncOp CoordinateLimits::kernel() {
               Value from = e.add(a[1], e.mul(row, a[2]));
               SmallVector<Value> next;
               for (auto [i, each] : llvm::enumerate(pieces))
-                next.push_back(maximum(
-                    e, state[i], piece(from, each.first, each.second)));
+                next.push_back(
+                    maximum(e, state[i], piece(from, each.first, each.second)));
               return next;
             });
         for (auto [each, value] : llvm::zip(pieces, largest))
@@ -114,13 +114,12 @@ void CoordinateLimits::measure() {
 /// max ‖x_i[G]‖ over the rows of `count` units from `unit` on.
 Value CoordinateLimits::largest(Value squares, Value unit, Value count,
                                 Value coordinate) {
-  Value most =
-      e.loop(unit, e.add(unit, count), 1, wide.scalar(0.0),
-             [&](Value i, ValueRange state) -> SmallVector<Value> {
-               Value at = e.add(e.mul(i, d), coordinate);
-               return {maximum(e, state[0], e.load(squares, at))};
-             })
-          .front();
+  Value most = e.loop(unit, e.add(unit, count), 1, wide.scalar(0.0),
+                      [&](Value i, ValueRange state) -> SmallVector<Value> {
+                        Value at = e.add(e.mul(i, d), coordinate);
+                        return {maximum(e, state[0], e.load(squares, at))};
+                      })
+                   .front();
   // Squares of doubles may underflow; those of singles cannot.
   if (e.element.isF64())
     most = e.addf(most, wide.scalar(0x1p-1022));

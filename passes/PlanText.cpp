@@ -125,8 +125,8 @@ private:
       std::string degree = "-", features = "-", delta = "-", prime = "-";
       if (each.degree) {
         degree = format(static_cast<int64_t>(*each.degree));
-        int64_t count = each.features.value_or(
-            Monomials(problem.d, *each.degree).size());
+        int64_t count =
+            each.features.value_or(Monomials(problem.d, *each.degree).size());
         features = count < 10000000 ? format(count)
                                     : format(static_cast<double>(count), 3);
       }

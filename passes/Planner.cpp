@@ -81,9 +81,9 @@ Alternative judgeFeatures(const Problem &p, const PolynomialChoice &polynomial,
     stored = some->stored;
     result.features = polynomial.features;
     result.errors = polynomial.approximation->bounds;
-    all = " of " + format(static_cast<double>(
-                              Monomials(p.d, *polynomial.degree).size()),
-                          10);
+    all = " of " +
+          format(static_cast<double>(Monomials(p.d, *polynomial.degree).size()),
+                 10);
   }
   result.predictedMs = model.milliseconds(p, Route::Features, flops, threads,
                                           polynomial.degree, stored);

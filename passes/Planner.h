@@ -46,9 +46,9 @@ struct Plan {
   /// are of that degree. The bounds of the approximation include what is lost.
   std::optional<Truncation> truncation;
   std::optional<int64_t> monomials;
-  std::optional<double> radius;    ///< widened: radius_limit
-  double flops = 0.0;              ///< of one call, all heads
-  double bytes = 0.0;              ///< inputs, outputs and workspace, estimated
+  std::optional<double> radius; ///< widened: radius_limit
+  double flops = 0.0;           ///< of one call, all heads
+  double bytes = 0.0;           ///< inputs, outputs and workspace, estimated
   double predictedMs = 0.0;
   std::vector<Alternative> alternatives; ///< all four routes, fixed order
 };

@@ -5,8 +5,8 @@
 //===----------------------------------------------------------------------===//
 //
 // The rule is one of logarithms: a product of k-1 variables is multiplied by a
-// k-th where |p_k| k! times its size is above a threshold, which bisection makes
-// as large as the tolerance allows.
+// k-th where |p_k| k! times its size is above a threshold, which bisection
+// makes as large as the tolerance allows.
 //
 //===----------------------------------------------------------------------===//
 
@@ -82,8 +82,8 @@ KeptMonomials ruleFor(double threshold, const std::vector<double> &p,
   KeptMonomials kept;
   kept.order = bounds.order;
   for (double radius : radii)
-    kept.costs.push_back(std::llround(
-        kUnits * std::min(std::log2(largest / radius), 1000.0)));
+    kept.costs.push_back(
+        std::llround(kUnits * std::min(std::log2(largest / radius), 1000.0)));
   double factorial = 1;
   for (size_t k = 2; k < p.size(); ++k) {
     factorial *= static_cast<double>(k);
@@ -160,8 +160,11 @@ std::optional<Truncation> truncate(const std::vector<double> &p,
   if (!table)
     return std::nullopt;
   unsigned degree = kept.degree();
-  Truncation result{std::move(kept), bounds.limits, table->size(),
-                    table->offsets[degree], {}};
+  Truncation result{std::move(kept),
+                    bounds.limits,
+                    table->size(),
+                    table->offsets[degree],
+                    {}};
   KeptSizes sizes(p, bounds.radii(), *table);
   double radius = bounds.radius();
   // e^-z <= e^limit on the interval.

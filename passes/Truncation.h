@@ -27,8 +27,8 @@ namespace ropegrad {
 struct CoordinateBounds {
   std::vector<int64_t> order; ///< of coordinates, largest limits first
   std::vector<double> limits; ///< widened: see widenedRadius
-  /// Of each coordinate of `order`, r_v, such that any monomial is as large at r
-  /// as where the guard lets it be: a pair shares its limit.
+  /// Of each coordinate of `order`, r_v, such that any monomial is as large at
+  /// r as where the guard lets it be: a pair shares its limit.
   std::vector<double> radii() const;
   /// sum of limits >= |z|.
   double radius() const;

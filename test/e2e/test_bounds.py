@@ -8,6 +8,10 @@ import reference
 from harness import (assert_answers, assert_refused, compile_kernel,
                      run_kernel, solve_with_tools, tool)
 from test_certificate import assert_certified
+from test_entry_points import (Kernel, assert_same,
+                               pytestmark as loads_kernels, train)
+
+BOUND_EXCEEDED = 10
 
 
 def pose(n, d, ratio, radius, tolerance, position="none", layout="interleaved",
@@ -177,3 +181,49 @@ def test_beyond_a_bound_is_exact(tmp_path):
 def test_wrong_bounds(flags, words):
     done = tool("ropegrad-compile", "--n", 8, "--d", 4, "--plan", *flags)
     assert_refused(done, "ropegrad-compile", words)
+
+
+@pytest.mark.parametrize("name", ("loss rotary", "rotary", "attention"))
+def test_bounds_from_a_sample(name, tmp_path):
+    """What is measured admits the sample itself, and drops as much."""
+    problem, arrays = pose(seed=7, **CASES[name])
+    del problem["bounds"]
+    flags = ("--route", "features", "--bounds-from", tmp_path / "in")
+    report, got = solve_with_tools(tmp_path, problem, arrays, *flags)
+    plan = plan_of(tmp_path)
+    assert plan["monomials_kept"] < plan["monomials"]
+    assert report["status"] == "ok"
+    assert_answers(problem, arrays, got, 4 * problem["tolerance"])
+
+
+def test_samples_that_are_none(tmp_path):
+    problem, arrays = pose(7, 4, .5, .5, 1e-2, seed=8)
+    reference.save(tmp_path / "in", problem, arrays)
+    flags = ("--n", 7, "--position", "none", "--entry", "attention", "--plan",
+             "--bounds-from")
+    for d, folder, words in ((4, "nowhere", ("Q.npy",)),
+                             (6, "in", ("rows of 6", "4"))):
+        done = tool("ropegrad-compile", "--d", d, *flags, tmp_path / folder)
+        assert_refused(done, "ropegrad-compile", ("--bounds-from", *words))
+    done = tool("ropegrad-compile", "--d", 4, "--bounds", "1,1,1,1", *flags,
+                tmp_path / "in")
+    assert_refused(done, "ropegrad-compile", ("--bounds-from", "both"))
+
+
+@loads_kernels
+def test_halves_and_threads(tmp_path):
+    """forward_train and backward give the bits of the gradient, for any number
+    of threads and fewer rows than compiled for."""
+    problem, arrays = pose(seed=9, **CASES["attention"])
+    reference.save(tmp_path / "in", problem, arrays)
+    kernel = Kernel(compile_kernel(tmp_path, "--route", "features"))
+    for n in (131, 57):
+        part = {k: v[:, :, :n] for k, v in arrays.items()}
+        want = kernel.outputs("gradient", part, sizes=(1, n))
+        assert_same(want, kernel.outputs("gradient", part, sizes=(1, n),
+                                         threads=3))
+        assert_same(want, train(kernel, part, sizes=(1, n)))
+    wide = arrays["Q"].copy()
+    wide[..., -1] *= 1e4
+    status, _ = kernel.call("forward", arrays | {"Q": wide})
+    assert status == BOUND_EXCEEDED

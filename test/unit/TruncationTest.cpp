@@ -195,16 +195,14 @@ TEST(Truncation, ThePlanSaysHowManyThereWere) {
   ASSERT_TRUE(plan.truncation);
   std::string json = planToJson(plan);
   EXPECT_NE(json.find("\"monomials\": 4845"), std::string::npos) << json;
-  EXPECT_NE(json.find("\"monomials_kept\": " +
-                      std::to_string(*plan.features)),
+  EXPECT_NE(json.find("\"monomials_kept\": " + std::to_string(*plan.features)),
             std::string::npos)
       << json;
   EXPECT_NE(plan.alternatives[1].reason.find(" of 4845 features"),
             std::string::npos);
   p.bounds.clear();
   p.radius = .5;
-  EXPECT_EQ(planToJson(*makePlan(p).plan).find("monomials"),
-            std::string::npos);
+  EXPECT_EQ(planToJson(*makePlan(p).plan).find("monomials"), std::string::npos);
 }
 
 } // namespace

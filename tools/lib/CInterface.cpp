@@ -298,8 +298,9 @@ private:
         return returnCall(info, body, call);
       Value *status = callBody(info, body, call);
       returnUnless(
-          b.CreateOr(b.CreateICmpEQ(status, b.getInt32(ROPEGRAD_RADIUS_EXCEEDED)),
-                     b.CreateICmpEQ(status, b.getInt32(ROPEGRAD_BOUND_EXCEEDED))),
+          b.CreateOr(
+              b.CreateICmpEQ(status, b.getInt32(ROPEGRAD_RADIUS_EXCEEDED)),
+              b.CreateICmpEQ(status, b.getInt32(ROPEGRAD_BOUND_EXCEEDED))),
           status);
     }
   }

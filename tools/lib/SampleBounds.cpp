@@ -91,11 +91,11 @@ std::vector<double> largestNorms(const Problem &p, const Array &x) {
 std::string measureBounds(const std::string &folder, Problem &p) {
   Array q, k;
   bool isLoss = p.entry == Entry::LossGradient;
-  std::string error = isLoss ? multiply(folder, "A1", "X1", q)
-                             : readArray(folder, "Q", 4, q);
+  std::string error =
+      isLoss ? multiply(folder, "A1", "X1", q) : readArray(folder, "Q", 4, q);
   if (error.empty())
-    error = isLoss ? multiply(folder, "A2", "X2", k)
-                   : readArray(folder, "K", 4, k);
+    error =
+        isLoss ? multiply(folder, "A2", "X2", k) : readArray(folder, "K", 4, k);
   if (!error.empty())
     return error;
   if (q.shape[3] != p.d || k.shape[3] != p.d)
@@ -111,7 +111,8 @@ std::string measureBounds(const std::string &folder, Problem &p) {
   int64_t group = q.shape[1] / k.shape[1];
   p.bounds.assign(p.d, 0.0);
   for (size_t i = 0; i < queries.size(); ++i) {
-    auto head = static_cast<int64_t>(i) / p.d, a = static_cast<int64_t>(i) % p.d;
+    auto head = static_cast<int64_t>(i) / p.d,
+         a = static_cast<int64_t>(i) % p.d;
     double product = queries[i] * keys[head / group * p.d + a];
     bool isPair = partnerOf(p, a) != a;
     p.bounds[a] = std::max(p.bounds[a], isPair ? product / 2 : product);
