@@ -130,10 +130,7 @@ def RopeGrad_KeptAttr : RopeGrad_Attr<"Kept", "kept"> {
     stands for a run G of one or two coordinates of `order`, and
     scale · max_i ‖q_i[G]‖ · max_j ‖k_j[G]‖ is at most that.
 
-    ```mlir
-    #ropegrad.kept<order = [1, 0], costs = [0, 3], budgets = [0], ends = [2], limits = [5.0e-1, 1.0e-2]>
-    ```
-
+    `#ropegrad.kept<order = [1, 0], costs = [0, 3], budgets = [0], ends = [2], limits = [5.0e-1, 1.0e-2]>`
     keeps 1, x1, x0, x1², x1 x0, but not x0². (C1) `order` is a permutation of all
     coordinates and `costs` has as many numbers, none of them negative; (C2)
     `ends` are from 0 to d, as many as `budgets`: one for each degree from 2 on;
