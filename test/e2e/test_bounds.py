@@ -87,6 +87,7 @@ CASES = {
 }
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("name", CASES)
 def test_within_the_tolerance(name, tmp_path):
     problem, arrays = pose(seed=len(name), **CASES[name])
@@ -118,6 +119,7 @@ def test_double(tmp_path):
     assert_answers(problem, arrays, got, 4e-6)
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("name", ("loss rotary", "attention"))
 def test_certified(name, tmp_path):
     """The certificate, which knows nothing of what was left out, covers it."""
@@ -183,6 +185,7 @@ def test_wrong_bounds(flags, words):
     assert_refused(done, "ropegrad-compile", words)
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("name", ("loss rotary", "rotary", "attention"))
 def test_bounds_from_a_sample(name, tmp_path):
     """What is measured admits the sample itself, and drops as much."""
