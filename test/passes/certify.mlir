@@ -1,4 +1,8 @@
 // RUN: ropegrad-opt %s --ropegrad-plan --ropegrad-certify | FileCheck %s
+// RUN: ropegrad-opt %s --ropegrad-plan --ropegrad-certify=alone=true | FileCheck %s --check-prefix=ALONE
+
+// ALONE-LABEL: func.func @certify(
+// ALONE-NOT: func.func
 
 // What was computed goes in beside the inputs, one bound for each output out.
 // CHECK-LABEL: func.func @certify(

@@ -1,5 +1,5 @@
 // RUN: ropegrad-opt %s --ropegrad-runtime-sizes | FileCheck %s
-// RUN: ropegrad-opt %s --ropegrad-runtime-sizes=listed | FileCheck %s --check-prefix=LISTED
+// RUN: ropegrad-opt %s --ropegrad-runtime-sizes=listed=true | FileCheck %s --check-prefix=LISTED
 
 // Sizes and strides follow the arrays; those of rank 4 are numbered, in order,
 // and what a caller reads is marked. A residual has no strides of its own.
