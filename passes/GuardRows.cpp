@@ -318,17 +318,16 @@ LogicalResult mlir::ropegrad::lowerGuard(Emitter &e, GuardOp op) {
     return success();
   }
   SmallVector<Value> zeros(coordinates ? 2 : 1, constant(e, 0));
-  SmallVector<Value> found =
-      e.loop(e.index(0), heads, 1, zeros,
-             [&](Value head, ValueRange state) -> SmallVector<Value> {
-               Value bound = boundOf(head);
-               if (!coordinates)
-                 return {maximum(e, state[0], bound)};
-               CoordinateLimits::Found each = coordinates->of(head);
-               bound = arith::MinimumFOp::create(e.b, e.loc, bound, each.sum);
-               return {maximum(e, state[0], bound),
-                       maximum(e, state[1], each.share)};
-             });
+  SmallVector<Value> found = e.loop(
+      e.index(0), heads, 1, zeros,
+      [&](Value head, ValueRange state) -> SmallVector<Value> {
+        Value bound = boundOf(head);
+        if (!coordinates)
+          return {maximum(e, state[0], bound)};
+        CoordinateLimits::Found each = coordinates->of(head);
+        bound = arith::MinimumFOp::create(e.b, e.loc, bound, each.sum);
+        return {maximum(e, state[0], bound), maximum(e, state[1], each.share)};
+      });
   Value radius = e.mulf(found[0], scale);
   storeRadius(e, radius, op.getOuts()[0]);
   // An ordered comparison: nan does not pass.
