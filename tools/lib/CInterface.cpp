@@ -92,7 +92,7 @@ public:
     for (auto [arg, array] : zip(info.args, call.arrays))
       if (isPositionInput(arg))
         b.CreateMemCpy(copyOf(arg, call.prepared), Align(64), array, Align(1),
-                       arrayBytes(arg, call.rest[1]));
+                       arrayBytes(arg, call.rest[0], call.rest[1]));
     SmallPtrSet<Function *, 4> done;
     for (const KernelBodies &all : bodies)
       for (const KernelBody &body : all)
@@ -415,8 +415,8 @@ private:
     return call;
   }
 
-  /// Bytes of an array that is not strided, in a call of n rows.
-  Value *arrayBytes(const ArgInfo &arg, Value *n) {
+  /// Bytes of an array that is not strided, in a call of these sizes.
+  Value *arrayBytes(const ArgInfo &arg, Value *batch, Value *n) {
     if (isBytes(arg.role))
       return b.getInt64(static_cast<uint64_t>(arg.shape.front()));
     auto fixed = static_cast<uint64_t>(elementBytes(arg.dtype));
@@ -426,7 +426,7 @@ private:
     bool isBias = name == "bias";
     for (size_t i = 0; i < arg.shape.size(); ++i) {
       if (i == 0 && arg.role == ArgRole::Report && arg.shape.size() == 2)
-        rows = sizes.batch; // a number for each key head
+        rows = batch; // a number for each key head
       else if (isBias ? i + 1 == arg.shape.size() : i == 0 && hasRows(name))
         rows = isBias || name == "W"
                    ? b.CreateSub(b.CreateMul(n, b.getInt64(2)), b.getInt64(1))
@@ -456,7 +456,7 @@ private:
       bool isWritten = !isRead;
       auto width = static_cast<uint64_t>(elementBytes(arg.dtype));
       if (!isStrided(arg)) {
-        memory.addContiguous(address, arrayBytes(arg, sizes.n),
+        memory.addContiguous(address, arrayBytes(arg, sizes.batch, sizes.n),
                              isBytes(arg.role) ? kWorkspaceAlignment : width,
                              isWritten);
         continue;

@@ -174,10 +174,6 @@ int64_t mostUnits(const Problem &problem) {
 
 bool isTall(const ArgInfo &arg) { return arg.shape.size() == 4; }
 
-bool isBackward(const FunctionInfo &function) {
-  return StringRef(function.symbol).ends_with("_backward");
-}
-
 bool isBounds(const ArgInfo &arg) { return arg.name == "bounds"; }
 
 /// Numbers are reported in f64 by kernels in f64, and in f32 by all others.
