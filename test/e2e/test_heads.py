@@ -22,8 +22,6 @@ PROBLEMS = {
                     alibi=.02), "scan", [[10], [1], [4]]),
     "f16": (dict(n=97, d=4, batch=1, heads=4, kv_heads=2, dtype="f16"),
             "features", [[1, 10]]),
-    "fft": (dict(n=1501, d=2, heads=3, kv_heads=3, bias=True, tolerance=5e-2,
-                 wrt=("Q", "K", "V")), "fft", [[4, 1, .9]]),
 }
 
 
@@ -227,9 +225,11 @@ def test_certificates_follow_each_head(tmp_path):
 
 @pytest.mark.parametrize("flags", (
     dict(alibi=[.1, .2], mask="causal"), dict(bias=True, wrt=("V", "bias")),
+    dict(bias=True, wrt=("Q", "K", "V")),
     dict(bias=True, bias_per_head=True, wrt=("V",))), ids=str)
 def test_heads_that_share_go_one_way(flags, tmp_path):
-    """Where heads share a gradient, or differ in what is compiled."""
+    """Where heads share a gradient or the spectra of a bias, or differ in what
+    is compiled."""
     problem, arrays = reference.make_problem(
         1200, 2, heads=2, kv_heads=2, **ATTENTION | dict(tolerance=5e-2) |
         flags)
