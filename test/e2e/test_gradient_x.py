@@ -4,7 +4,7 @@ import pytest
 import reference
 from cases import name, pairwise
 from harness import assert_answers, run_kernel, solve_with_tools
-from test_entry_points import Kernel
+from test_entry_points import Kernel, pytestmark as loads_kernels
 from test_prepared import cut
 
 # (d, radius, tolerance) of which monomials are few.
@@ -52,6 +52,7 @@ def test_gradient_of_x(case, tmp_path):
     assert_answers(problem, arrays, got, 4 * problem["tolerance"])
 
 
+@loads_kernels
 @pytest.mark.parametrize("kind", AXES["kind"], ids=[
     "-".join([route, position, *flags]) for route, position, flags
     in AXES["kind"]])

@@ -7,7 +7,8 @@ import pytest
 import reference
 from harness import compile_kernel, succeed
 from test_c_example import HERE, build, run
-from test_entry_points import Bytes, Kernel, Sizes, same, to_memory
+from test_entry_points import (Bytes, Kernel, Sizes,
+                               pytestmark as loads_kernels, same, to_memory)
 
 BOTH = dict(position="general", bias=True, mask="causal", bound=.35,
             tolerance=1e-2, wrt=("Q", "K", "V", "W", "bias"))
@@ -66,6 +67,7 @@ def cut(arrays, n, to):
     return {k: np.ascontiguousarray(part(k, v)) for k, v in arrays.items()}
 
 
+@loads_kernels
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_the_same_bits(name, tmp_path):
     n = 300
@@ -93,6 +95,7 @@ def test_the_same_bits(name, tmp_path):
                 given["residual"] = residual
 
 
+@loads_kernels
 def test_all_bodies(tmp_path):
     """A kernel that chooses: each of its ways to compute has spectra of its
     own, or reads the copies of W and bias."""
