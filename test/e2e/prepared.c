@@ -121,7 +121,8 @@ static int sized(struct call *c, int64_t n, const void *from) {
 
 static int prepare(struct call *c, int64_t n, char *to, size_t bytes) {
   ropegrad_sizes sizes = {1, n, 0};
-  return K_prepare_sized(&sizes, W + 2 * (N - n), bias + N - n, to, bytes,
+  int64_t first = n < N ? N - n : 0;
+  return K_prepare_sized(&sizes, W + 2 * first, bias + first, to, bytes,
                          c->workspace, c->bytes, 2);
 }
 
