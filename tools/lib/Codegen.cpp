@@ -137,6 +137,20 @@ void prefixSymbols(Module &module, StringRef prefix) {
       object.setName(prefix + object.getName());
 }
 
+/// One of a kernel's modules in LLVM IR; its symbols begin with `prefix`.
+std::string translateOne(mlir::ModuleOp module, LLVMContext &context,
+                         const KernelInfo &info, StringRef prefix,
+                         std::unique_ptr<Module> &code) {
+  DiagnosticText diagnostics(module.getContext());
+  code = mlir::translateModuleToLLVMIR(module, context, info.name);
+  if (!code)
+    return diagnostics.orElse("expected the module to translate to LLVM IR");
+  markCertificates(*code);
+  if (!prefix.empty())
+    prefixSymbols(*code, prefix);
+  return "";
+}
+
 /// The bodies of all functions, and what finds the radii of heads.
 struct Found {
   std::vector<KernelBodies> bodies;
@@ -200,17 +214,13 @@ std::string addModule(mlir::ModuleOp module, size_t index, KernelInfo &info,
           readSizes(module, info.bodies.size(), info, model.residualBytes);
       !error.empty())
     return error;
-  DiagnosticText diagnostics(module.getContext());
-  std::unique_ptr<Module> code =
-      mlir::translateModuleToLLVMIR(module, context, info.name);
-  if (!code)
-    return diagnostics.orElse("expected the module to translate to LLVM IR");
-  markCertificates(*code);
   std::string prefix;
-  if (index > 0) {
+  if (index > 0)
     prefix = "body" + std::to_string(index) + ".";
-    prefixSymbols(*code, prefix);
-  }
+  std::unique_ptr<Module> code;
+  if (std::string error = translateOne(module, context, info, prefix, code);
+      !error.empty())
+    return error;
   if (!result)
     result = std::move(code);
   else if (Linker::linkModules(*result, std::move(code)))
@@ -236,14 +246,11 @@ std::string addCertificate(mlir::ModuleOp module, size_t index,
   if (!op)
     return "expected the pipeline to leave a function certify";
   raiseWorkspace(op, function);
-  DiagnosticText diagnostics(module.getContext());
-  std::unique_ptr<Module> code =
-      mlir::translateModuleToLLVMIR(module, context, info.name);
-  if (!code)
-    return diagnostics.orElse("expected the module to translate to LLVM IR");
-  markCertificates(*code);
   std::string prefix = "certificate" + std::to_string(index) + ".";
-  prefixSymbols(*code, prefix);
+  std::unique_ptr<Module> code;
+  if (std::string error = translateOne(module, context, info, prefix, code);
+      !error.empty())
+    return error;
   if (Linker::linkModules(result, std::move(code)))
     return "expected a certificate to link";
   Function *certify = result.getFunction(prefix + "certify");
