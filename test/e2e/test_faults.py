@@ -123,15 +123,13 @@ def test_files_that_may_not_grow(kilobytes, made, tmp_path):
     assert os.listdir(tmp_path) == ["K.so"]
     assert (tmp_path / "K.so").read_text() == "old"
     (tmp_path / "O.npy").write_text("old")
-    how = {"preexec_fn": limited(resource.RLIMIT_FSIZE, kilobytes << 9)}
+    # libomp writes 1 KiB to shared memory under the name of its process. Cut
+    # short, that file stays, and kills a later process of the same number.
+    how = {"preexec_fn": limited(resource.RLIMIT_FSIZE,
+                                 max(1024, kilobytes << 9))}
     done = run(command("ropegrad-run", made / "K.so", "--in", made / "in",
                        "--out", tmp_path), **how)
-    # OpenMP would like to write a page of its own.
-    done.stderr = "".join(line for line in done.stderr.splitlines(True)
-                          if not line.startswith("OMP: Warning"))
-    # The loader may be the first whose page finds no room.
-    word = "space" if "space" in done.stderr else "too large"
-    assert_refused(done, "ropegrad-run", (word,))
+    assert_refused(done, "ropegrad-run", ("too large",))
     assert sorted(os.listdir(tmp_path)) == ["K.so", "O.npy"]
     assert (tmp_path / "O.npy").read_text() == "old"
 

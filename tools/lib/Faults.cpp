@@ -62,10 +62,11 @@ void endForLLVM(void *, const char *reason, bool) {
   end("expected LLVM to go on, but it says: ", reason);
 }
 
-/// lld writes to mapped memory: where the disk has no room for it, a signal
-/// says so.
-void endWithoutRoom(int) {
-  end("expected files with room to write, but no space is left on the device");
+/// lld writes to mapped memory, and inputs are mapped: a signal says that the
+/// disk has no room for the one, or that somebody cut the other.
+void endWithoutPage(int) {
+  end("expected mapped memory to be backed by its file, but no space is left "
+      "on the device or the file has become shorter");
 }
 
 } // namespace
@@ -80,7 +81,7 @@ void reportFaultsAs(const char *tool) {
   // LLVM sets its handlers once, of these signals too: have it do so now.
   llvm::sys::SetInterruptFunction(nullptr);
   std::signal(SIGXFSZ, SIG_IGN);
-  std::signal(SIGBUS, endWithoutRoom);
+  std::signal(SIGBUS, endWithoutPage);
 }
 
 } // namespace ropegrad
