@@ -42,7 +42,8 @@ def arguments():
     parser.add_argument("--quick", action="store_true",
                         help="fewer lengths, rounds and peers: 5 minutes")
     parser.add_argument("--only", action="append", metavar="PATTERN",
-                        help="works (d8/n1024, poly/*, ...), threads, memory")
+                        help="works (d8/n1024, poly/*, ...), threads, "
+                             "guard, memory")
     parser.add_argument("--problem", nargs="+", type=custom_work,
                         metavar="N,D,RADIUS,TOLERANCE",
                         help="these instead of the list of works")
@@ -140,6 +141,8 @@ def run_all(options, bench, results):
         keep(scaling=[bench.scaling(family.at(works.SCALING_LENGTH))
                       for family in works.FAMILIES
                       if not family.only_exact])
+    if works.selected("guard", options.only):
+        keep(guard=bench.guard(works.GUARD))
     if works.selected("memory", options.only):
         keep(memory=bench.memory(works.MEMORY))
 

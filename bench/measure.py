@@ -199,6 +199,33 @@ class Bench:
                 **{f"times_{key}": one[f"ms_{key}"] / all_threads[f"ms_{key}"]
                    for key in ("best", "median")}}
 
+    def guard(self, work):
+        """What measuring the data costs: calls on features in turns with calls
+        whose keys are far beyond the bound, which a kernel measures and
+        refuses."""
+        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+            job = self.jobs(work, folder, ["features"])["features"]
+            worker = self.workers.of("features")
+
+            def timer(refused):
+                def time_for(seconds):
+                    worker.ask(op="prepare", job={**job, "refused": refused,
+                                                  "answers": None})
+                    return worker.ask(op="time", seconds=seconds)["seconds"]
+                return time_for
+
+            times = take_turns({"all": timer(False), "guard": timer(True)},
+                               self.options.rounds, self.options.turn,
+                               self.options.most)
+        for found in times.values():
+            if isinstance(found, Skipped):
+                return {"work": work.name, "skipped": str(found)}
+        made = {name: arithmetic.summary(found)
+                for name, found in times.items()}
+        shares = {f"share_{key}": made["guard"][f"ms_{key}"]
+                  / made["all"][f"ms_{key}"] for key in ("best", "median")}
+        return {"work": work.name, **made, **shares}
+
     def memory(self, work):
         """The peak of resident memory of ropegrad-run, inputs and outputs in
         it, on the features route."""

@@ -83,7 +83,13 @@ def verdicts(results):
 
 
 def cost_verdicts(results):
-    """The verdicts on memory and compilation."""
+    """The verdicts on the guard, memory and compilation."""
+    guard = results.get("guard", {})
+    if "share_best" in guard:
+        yield check(f"{guard['work']} measuring, of the time of a call "
+                    f"(median {guard['share_median']:.4f})",
+                    f"{guard['share_best']:.4f}", f"{works.TARGET_GUARD:g}",
+                    "at most", guard["share_best"] <= works.TARGET_GUARD)
     memory = results.get("memory", {})
     if "peak_bytes" in memory:
         yield check(f"{memory['work']} peak memory",

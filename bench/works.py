@@ -103,6 +103,7 @@ FAMILIES = (
     Work("grouped64", 64, heads=3, kv_heads=1, mask="causal",
          position="rotary"),
 )
+GUARD = Work("d16", 16, n=4096, radius=0.5, tolerance=1e-2)
 MEMORY = Work("d16", 16, n=131072, radius=0.5, tolerance=1e-2)
 POLY_LENGTHS = {"full": LENGTHS["full"], "quick": (1024, 8192)}
 SCALING_LENGTH = 16384
@@ -142,6 +143,7 @@ TARGETS_OF_PEAK = {"exact8/n4096": 0.50, "exact16/n4096": 0.58,
                    "exact64/n4096": 0.68, "exact128/n4096": 0.68}
 TARGET_SCALING = 1.8        # two threads against one
 TARGET_MEMORY = (3, 60e6)   # times inputs and outputs, plus bytes
+TARGET_GUARD = 0.01         # of the time of a call, at most
 TARGET_SECONDS = 5          # of a compilation
 TARGET_BYTES = 1e6          # of K.so
 ALLOWED_LIBRARIES = ("libc.so", "libm.so", "libomp.so", "ld-linux")
