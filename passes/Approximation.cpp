@@ -13,6 +13,9 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
+#include <mutex>
+#include <tuple>
 
 namespace ropegrad {
 namespace {
@@ -84,6 +87,39 @@ bool prove(Approximation &fit) {
          std::isfinite(fit.bounds.deltaPrime);
 }
 
+/// The same polynomial is asked for by a plan, by several passes and for every
+/// exp that is emitted, from several threads; a fit takes milliseconds.
+class Fits {
+public:
+  using Key = std::tuple<double, unsigned, Fit, bool, std::optional<double>>;
+  using Make = std::optional<Approximation> (*)(const Key &);
+
+  std::optional<Approximation> of(const Key &key, Make make) {
+    {
+      std::lock_guard<std::mutex> lock(mutex);
+      if (auto found = made.find(key); found != made.end())
+        return found->second;
+    }
+    std::optional<Approximation> fit = make(key);
+    std::lock_guard<std::mutex> lock(mutex);
+    return made.try_emplace(key, std::move(fit)).first->second;
+  }
+
+private:
+  std::mutex mutex;
+  std::map<Key, std::optional<Approximation>> made;
+};
+
+std::optional<Approximation> fitAndProve(const Fits::Key &key) {
+  auto [radius, degree, fit, gradient, sigma] = key;
+  std::optional<Approximation> result =
+      fitOnly(radius, degree, fit, gradient, sigma,
+              std::numeric_limits<double>::infinity());
+  if (!result || !prove(*result))
+    return std::nullopt;
+  return result;
+}
+
 } // namespace
 
 double widenedRadius(double radius) { return radius * (1.0 + 0x1p-10); }
@@ -91,12 +127,11 @@ double widenedRadius(double radius) { return radius * (1.0 + 0x1p-10); }
 std::optional<Approximation> approximateExp(double radius, unsigned degree,
                                             Fit fit, bool gradient,
                                             std::optional<double> sigma) {
-  std::optional<Approximation> result =
-      fitOnly(radius, degree, fit, gradient, sigma,
-              std::numeric_limits<double>::infinity());
-  if (!result || !prove(*result))
+  static Fits fits;
+  // A nan is no key.
+  if (std::isnan(radius) || (sigma && std::isnan(*sigma)))
     return std::nullopt;
-  return result;
+  return fits.of({radius, degree, fit, gradient, sigma}, fitAndProve);
 }
 
 double relevantError(const Approximation &approximation, bool gradient) {

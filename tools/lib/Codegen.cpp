@@ -17,6 +17,7 @@
 #include "tools/lib/Prepared.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/IR/Threading.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/Linker/Linker.h"
 
@@ -279,12 +280,8 @@ void addInterfaceSizes(KernelInfo &info, bool severalBodies) {
   }
 }
 
-} // namespace
-
-std::string runPipeline(mlir::ModuleOp module, const Target &target,
-                        const PipelineRequest &request) {
-  DiagnosticText diagnostics(module.getContext());
-  mlir::PassManager manager(module.getContext());
+void addPasses(mlir::PassManager &manager, const Target &target,
+               const PipelineRequest &request) {
   mlir::ropegrad::PipelineOptions options;
   options.vectorBits = target.vectorBits;
   // 512 bits stand for AVX-512 with DQ among others.
@@ -297,9 +294,28 @@ std::string runPipeline(mlir::ModuleOp module, const Target &target,
   options.byEntry = request.byEntry;
   options.stopAfter = request.level;
   mlir::ropegrad::buildPipeline(manager, options);
-  if (mlir::failed(manager.run(module)))
-    return diagnostics.orElse("expected the pipeline to succeed");
-  return "";
+}
+
+} // namespace
+
+std::string runPipelines(ArrayRef<PipelineJob> jobs, const Target &target) {
+  mlir::MLIRContext *context = mlir::ModuleOp(jobs.front().module).getContext();
+  DiagnosticText diagnostics(context);
+  std::vector<std::unique_ptr<mlir::PassManager>> managers;
+  mlir::DialectRegistry dialects;
+  for (const PipelineJob &job : jobs) {
+    managers.push_back(std::make_unique<mlir::PassManager>(context));
+    addPasses(*managers.back(), target, job.request);
+    managers.back()->getDependentDialects(dialects);
+  }
+  // None can be loaded once several threads are at work.
+  for (StringRef name : dialects.getDialectNames())
+    context->getOrLoadDialect(name);
+  bool isDone = succeeded(
+      mlir::failableParallelForEachN(context, 0, jobs.size(), [&](size_t i) {
+        return managers[i]->run(mlir::ModuleOp(jobs[i].module));
+      }));
+  return isDone ? "" : diagnostics.orElse("expected the pipeline to succeed");
 }
 
 std::string translate(const KernelModules &modules, Target &target,

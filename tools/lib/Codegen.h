@@ -34,10 +34,16 @@ struct PipelineRequest {
   bool byEntry = false;         ///< calls list their batch entries
 };
 
-/// Runs ropegrad-pipeline on `module`. Diagnostics of the passes become the
-/// message returned; empty: all is well.
-std::string runPipeline(mlir::ModuleOp module, const Target &target,
-                        const PipelineRequest &request);
+/// A module and what becomes of it.
+struct PipelineJob {
+  mlir::ModuleOp module;
+  PipelineRequest request;
+};
+
+/// Runs ropegrad-pipeline on modules of one context, in its threads.
+/// Diagnostics of the passes become the message returned; empty: all is well.
+std::string runPipelines(llvm::ArrayRef<PipelineJob> jobs,
+                         const Target &target);
 
 /// What becomes one kernel, in the LLVM dialect.
 struct KernelModules {

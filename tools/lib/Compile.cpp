@@ -176,7 +176,7 @@ private:
   std::string emitMlir() {
     auto module = buildModule(context, options.problem);
     if (std::string error =
-            runPipeline(*module, target, request(options.emitLevel));
+            runPipelines({{*module, request(options.emitLevel)}}, target);
         !error.empty())
       return error;
     std::string text;
@@ -214,21 +214,19 @@ private:
   makeModules(const KernelInfo &info,
               SmallVectorImpl<mlir::OwningOpRef<mlir::ModuleOp>> &made,
               KernelModules &modules) {
-    std::string error;
-    auto run = [&](const Problem &problem, PipelineRequest wanted,
-                   SmallVectorImpl<mlir::ModuleOp> &to) {
-      if (!error.empty())
-        return;
+    SmallVector<PipelineJob> jobs;
+    auto prepare = [&](const Problem &problem, const PipelineRequest &wanted,
+                       SmallVectorImpl<mlir::ModuleOp> &to) {
       made.push_back(buildModule(context, problem));
       to.push_back(*made.back());
-      error = runPipeline(to.back(), target, wanted);
+      jobs.push_back({to.back(), wanted});
     };
     auto add = [&](const Problem &problem, bool certify) {
       PipelineRequest wanted = request(/*level=*/5);
       wanted.certify &= certify && !info.certifiesByHead;
       wanted.byEntry = info.byHead;
-      run(info.byHead ? headsAsBatch(problem) : problem, wanted,
-          modules.bodies);
+      prepare(info.byHead ? headsAsBatch(problem) : problem, wanted,
+              modules.bodies);
     };
     auto addCertificate = [&](const Problem &problem) {
       PipelineRequest wanted = request(/*level=*/5);
@@ -236,19 +234,18 @@ private:
       wanted.exactBy = "mlir";
       Problem one = headsAsBatch(problem);
       one.batch = 1;
-      run(one, wanted, modules.certificates);
+      prepare(one, wanted, modules.certificates);
     };
     if (lower)
       add(lower->problem, /*certify=*/false);
     add(options.problem, /*certify=*/true);
     if (!info.bodies.empty())
       add(exactProblem(), /*certify=*/true);
-    if (!info.certifiesByHead)
-      return error;
-    addCertificate(plannedProblem());
-    if (!info.bodies.empty())
+    if (info.certifiesByHead)
+      addCertificate(plannedProblem());
+    if (info.certifiesByHead && !info.bodies.empty())
       addCertificate(exactProblem());
-    return error;
+    return runPipelines(jobs, target);
   }
 
   /// The same problem with what was planned for it, however few its heads.
