@@ -25,7 +25,9 @@ def test_bench(tmp_path):
     assert done.returncode == 0, done.stderr
     rows = json.loads(out.read_text())["rows"]
     assert [row["route"] for row in rows] == ["features", "exact"]
-    assert all(0 < row["of_peak"] < 1 for row in rows)
+    # On a busy machine the peak beside a row may be below it.
+    assert all(row["of_peak"] == row["gflops"] / row["peak_gflops"] > 0
+               for row in rows)
 
 
 def test_demo():
