@@ -221,6 +221,8 @@ struct Bad {
   const char *error;
 };
 
+void PrintTo(const Bad &bad, std::ostream *stream) { *stream << bad.error; }
+
 class BadCommandLine : public testing::TestWithParam<Bad> {};
 
 TEST_P(BadCommandLine, IsRefused) {

@@ -107,6 +107,8 @@ struct Bad {
   const char *text, *error;
 };
 
+void PrintTo(const Bad &bad, std::ostream *stream) { *stream << bad.error; }
+
 class BadProblem : public testing::TestWithParam<Bad> {};
 
 TEST_P(BadProblem, IsRefused) {
