@@ -100,34 +100,45 @@ static Value squaredNorm(Emitter &e, Value buffer, Value at, int64_t d) {
   return sum;
 }
 
-/// Of each row's d lanes in a vector of whole rows of squares, the sum in all
-/// of them; d is a power of two.
-static Value sumWithinRows(Emitter &e, Value squares, int64_t d) {
-  int64_t lanes = cast<VectorType>(squares.getType()).getNumElements();
-  for (int64_t distance = 1; distance < d; distance *= 2) {
-    SmallVector<int64_t> partner;
+/// One vector of the sums of `d` neighbours, a power of two, in `d` vectors of
+/// whole rows: a tree that halves the number of vectors and of lanes to a row.
+static Value sumWithinRows(Emitter &e, SmallVector<Value> squares) {
+  int64_t lanes = cast<VectorType>(squares[0].getType()).getNumElements();
+  auto every = [&](Value x, Value y, int64_t first) -> Value {
+    SmallVector<int64_t> mask;
     for (int64_t lane = 0; lane < lanes; ++lane)
-      partner.push_back(lane ^ distance);
-    squares = e.addf(squares, vector::ShuffleOp::create(e.b, e.loc, squares,
-                                                        squares, partner));
+      mask.push_back(first + 2 * lane);
+    return vector::ShuffleOp::create(e.b, e.loc, x, y, mask);
+  };
+  while (squares.size() > 1) {
+    SmallVector<Value> sums;
+    for (size_t i = 0; i < squares.size(); i += 2) {
+      Value x = squares[i], y = squares[i + 1];
+      sums.push_back(e.addf(every(x, y, 0), every(x, y, 1)));
+    }
+    squares.swap(sums);
   }
-  return squares;
+  return squares[0];
 }
 
-/// max ‖x_i‖² over the short rows of which whole vectors consist: `size`
-/// contiguous elements.
+/// max ‖x_i‖² over the short rows of which d whole vectors, and so `size`
+/// contiguous elements, consist.
 static Value maxOfShortRows(Emitter &e, Value buffer, Value at, Value size,
                             int64_t lanes, int64_t d) {
   auto type = VectorType::get({lanes}, e.b.getF64Type());
   Value zero = arith::ConstantOp::create(e.b, e.loc, e.b.getZeroAttr(type));
-  Value largest = e.loop(e.index(0), size, lanes, zero,
-                         [&](Value k, ValueRange state) -> SmallVector<Value> {
-                           Value x =
-                               extend(e, e.load(buffer, e.add(at, k), lanes));
-                           Value squares = sumWithinRows(e, e.mulf(x, x), d);
-                           return {maximum(e, state[0], squares)};
-                         })
-                      .front();
+  Value largest =
+      e.loop(e.index(0), size, lanes * d, zero,
+             [&](Value k, ValueRange state) -> SmallVector<Value> {
+               SmallVector<Value> squares;
+               for (int64_t i = 0; i < d; ++i) {
+                 Value from = e.add(e.add(at, k), i * lanes);
+                 Value x = extend(e, e.load(buffer, from, lanes));
+                 squares.push_back(e.mulf(x, x));
+               }
+               return {maximum(e, state[0], sumWithinRows(e, squares))};
+             })
+          .front();
   return vector::ReductionOp::create(e.b, e.loc,
                                      vector::CombiningKind::MAXIMUMF, largest);
 }
@@ -148,7 +159,7 @@ static func::FuncOp maxNormKernel(Emitter &e, Operation *anchor, int64_t d) {
         if (lanes % d == 0) {
           Value adjacent = arith::CmpIOp::create(
               e.b, e.loc, arith::CmpIPredicate::eq, stride, e.index(d));
-          Value whole = e.sub(count, e.rem(count, e.index(lanes / d)));
+          Value whole = e.sub(count, e.rem(count, e.index(lanes)));
           done =
               arith::SelectOp::create(e.b, e.loc, adjacent, whole, e.index(0));
           largest = maxOfShortRows(e, x, at, e.mul(done, d), lanes, d);

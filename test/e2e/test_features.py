@@ -69,6 +69,22 @@ def test_features(index, tmp_path):
 
 
 @pytest.mark.sweep
+@pytest.mark.sweep
+@pytest.mark.parametrize("n", (1, 8, 17, 131))
+@pytest.mark.parametrize("d", (1, 2, 4, 8, 10))
+def test_radius_is_that_of_the_rows(d, n, tmp_path):
+    """Rounded outward by at most kGuardMargin and what sqrt and products add."""
+    problem, arrays = reference.make_problem(
+        n, d, entry="attention", position="none", bound=.4, tolerance=.1,
+        seed=n)
+    report, _ = solve_with_tools(tmp_path, problem, arrays,
+                                 "--route", "features")
+    norms = [np.linalg.norm(arrays[name].astype(np.float64), axis=-1).max()
+             for name in ("Q", "K")]
+    exact = problem["scale"] * norms[0] * norms[1]
+    assert exact <= np.max(report["radius_found"]) <= exact * (1 + 3e-6)
+
+
 @pytest.mark.parametrize("similarity", ((1, 1, .5), (1, .5, .25, .05),
                                         (2, 0, 1), (1,)),
                          ids=lambda c: "poly:" + ",".join(map(str, c)))
