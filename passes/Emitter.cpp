@@ -162,15 +162,20 @@ Value Emitter::integersLike(Value x, int64_t value) {
       DenseElementsAttr::get(type.clone(integer), attribute.getValue()));
 }
 
+/// Below it 2^x is 0 in single precision.
+static constexpr double kLeastLog2 = -100.0;
+
 namespace {
-/// What differs between single and double precision in exp.
+/// What differs between single and double precision in exp. What is far below a
+/// rounding of any sum is 0 long before it is subnormal: products with
+/// subnormal numbers, or that are, take a hundred times as long.
 struct ExpConstants {
   unsigned degree;
   double magic; ///< adding it rounds to an integer in the low bits
   unsigned mantissa;
-  double lowest, highest;   ///< logarithms of normal numbers
-  double lowest2, highest2; ///< to base 2
-  double ln2High;           ///< n * ln2High is exact for every n that occurs
+  double least, highest;   ///< logarithms: below `least` exp is 0
+  double least2, highest2; ///< to base 2
+  double ln2High;          ///< n * ln2High is exact for every n that occurs
 };
 } // namespace
 
@@ -185,17 +190,15 @@ Value Emitter::exp2(Value x) {
 
 Value Emitter::exponential(Value x, bool base2) {
   ExpConstants c = element.isF64()
-                       ? ExpConstants{12,    0x1.8p52, 52,     -708.3,
-                                      709.7, -1022.0,  1023.9, 0x1.62e42fep-1}
-                       : ExpConstants{6,    0x1.8p23, 23,    -87.3,
-                                      88.7, -126.0,   127.9, 0x1.62ep-1};
+                       ? ExpConstants{12,    0x1.8p52, 52,     -693.1,
+                                      709.7, -1000.0,  1023.9, 0x1.62e42fep-1}
+                       : ExpConstants{6,    0x1.8p23,   23,    -69.3,
+                                      88.7, kLeastLog2, 127.9, 0x1.62ep-1};
   auto constant = [&](double value) { return constantLike(x, value); };
-  // max and min that keep nan: the comparison with nan is false.
-  Value low = constant(base2 ? c.lowest2 : c.lowest);
+  // These keep nan: the comparison with nan is false.
   Value high = constant(base2 ? c.highest2 : c.highest);
-  x = arith::SelectOp::create(
-      b, loc, arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLT, x, low),
-      low, x);
+  Value isZero = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLT, x,
+                                       constant(base2 ? c.least2 : c.least));
   x = arith::SelectOp::create(
       b, loc, arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT, x, high),
       high, x);
@@ -228,11 +231,14 @@ Value Emitter::exponential(Value x, bool base2) {
       b, loc, arith::BitcastOp::create(b, loc, bits, shifted), shift);
   Value scaled = arith::AddIOp::create(
       b, loc, arith::BitcastOp::create(b, loc, bits, sum), exponent);
-  return arith::BitcastOp::create(b, loc, x.getType(), scaled);
+  return arith::SelectOp::create(
+      b, loc, isZero, constant(0.0),
+      arith::BitcastOp::create(b, loc, x.getType(), scaled));
 }
 
 /// f = x - floor(x) in one instruction, 2^f by a minimax polynomial of degree 5
-/// on [0, 1) (relative error 1.5e-7), times 2^floor(x) in one instruction.
+/// on [0, 1) (relative error 1.5e-7), times 2^floor(x) in one instruction that
+/// writes 0 where x is too small.
 Value Emitter::scaledExp2(Value x) {
   constexpr double p[] = {9.999999251e-1, 6.931530731e-1, 2.401536173e-1,
                           5.582631767e-2, 8.989340283e-3, 1.877576681e-3};
@@ -251,7 +257,13 @@ Value Emitter::scaledExp2(Value x) {
   Value sum = constantLike(x, p[5]);
   for (size_t k = 5; k-- > 0;)
     sum = fma(sum, f, constantLike(x, p[k]));
-  return call("llvm.x86.avx512.mask.scalef.ps.512", {sum, x, sum, mask, asIs});
+  // A nan is not below anything.
+  Value isCounted = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UGE, x,
+                                          constantLike(x, kLeastLog2));
+  return call("llvm.x86.avx512.mask.scalef.ps.512",
+              {sum, x, constantLike(x, 0.0),
+               LLVM::BitcastOp::create(b, loc, b.getI16Type(), isCounted),
+               asIs});
 }
 
 Value Emitter::log(Value x) {

@@ -104,6 +104,28 @@ def test_logits_of_a_hundred(entry, scale, tmp_path):
     assert 100 < problem["logit_bound"] < 110
 
 
+@pytest.mark.parametrize("cpu", ("native", "x86-64-v3"))
+@pytest.mark.parametrize("dtype,far,vanishing", (("f32", 60, 75),
+                                                 ("f64", 600, 700)))
+def test_weights_far_below_a_rounding_are_zero(dtype, far, vanishing, cpu,
+                                               tmp_path):
+    """Before they are subnormal, and slow. The first two keys have logits that
+    far below all others."""
+    problem, arrays = reference.make_problem(
+        131, 2, entry="attention", position="none", bound=vanishing, scale=1.,
+        dtype=dtype, seed=3)
+    arrays["Q"][...] = [1, 0]
+    arrays["K"][...] = 0
+    arrays["K"][..., 0, 0] = -vanishing
+    arrays["K"][..., 1, 0] = -far
+    _, got = solve_with_tools(tmp_path, problem, arrays, "--cpu", cpu)
+    want, _ = reference.solve(problem, arrays)
+    assert_answers(problem, arrays, got, LIMIT)
+    assert not got["dV"][..., 0, :].any()
+    assert got["dV"][..., 1, :] == pytest.approx(want["dV"][..., 1, :],
+                                                 rel=1e-3)
+
+
 @pytest.mark.parametrize("threads", (1, 2, 3))
 def test_threads_change_nothing(threads, tmp_path):
     """Every number of threads gives the same answers, to the last bit."""

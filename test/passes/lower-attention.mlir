@@ -162,4 +162,5 @@ func.func @other(%q: memref<1x1x64x8xf32>, %k: memref<1x1x64x8xf32>, %l: memref<
 // LEAF: scf.for {{.*}} iter_args
 // LEAF-COUNT-24: vector.fma
 // LEAF: llvm.call_intrinsic "llvm.x86.avx512.mask.reduce.ps.512"
+// LEAF: arith.cmpf uge
 // LEAF: llvm.call_intrinsic "llvm.x86.avx512.mask.scalef.ps.512"
