@@ -90,13 +90,25 @@ const char *toString(Fit fit) {
   return "minimax";
 }
 
+const char *toString(Centre centre) {
+  switch (centre) {
+  case Centre::Keys:
+    return "keys";
+  case Centre::Auto:
+    return "auto";
+  case Centre::None:
+    break;
+  }
+  return "none";
+}
+
 bool Problem::operator==(const Problem &other) const {
   auto fields = [](const Problem &p) {
     return std::tie(p.entry, p.n, p.d, p.channels, p.batch, p.heads, p.kvHeads,
                     p.scale, p.position, p.layout, p.base, p.support, p.mask,
                     p.window, p.alibi, p.learnedBias, p.biasPerHead,
                     p.similarity, p.dtype, p.wrt, p.bound, p.bounds, p.radius,
-                    p.tolerance, p.route, p.degree, p.fit, p.sigma);
+                    p.tolerance, p.route, p.degree, p.fit, p.sigma, p.centre);
   };
   return fields(*this) == fields(other);
 }

@@ -27,6 +27,8 @@ enum class Mask { None, Causal, Window };
 enum class DType { F32, F64, BF16, F16 };
 enum class Route { Auto, Exact, Features, Scan, FFT };
 enum class Fit { Minimax, Taylor, Weighted };
+/// Auto is for the tools to decide, None wherever it gets further.
+enum class Centre { None, Keys, Auto };
 
 /// The names used on the command line, in JSON and in the IR.
 const char *toString(Entry);
@@ -36,6 +38,7 @@ const char *toString(Mask);
 const char *toString(DType);
 const char *toString(Route);
 const char *toString(Fit);
+const char *toString(Centre);
 
 /// (row, column) of one entry of W_t that may be non-zero.
 using SupportEntry = std::pair<int64_t, int64_t>;
@@ -81,6 +84,9 @@ struct Problem {
   std::optional<unsigned> degree;
   Fit fit = Fit::Minimax;
   std::optional<double> sigma; ///< deviation of the weighted fit; default R/3
+  /// Keys: bound, bounds and radius are those of keys without their mean, which
+  /// is taken over all keys of a head after the rotation.
+  Centre centre = Centre::None;
 
   bool operator==(const Problem &other) const;
 

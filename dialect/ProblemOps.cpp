@@ -85,6 +85,8 @@ template <typename OpTy> void readAttributes(OpTy op, ::ropegrad::Problem &p) {
     p.degree = static_cast<unsigned>(*degree);
   if (auto fit = op.getFit())
     p.fit = static_cast<::ropegrad::Fit>(*fit);
+  if (auto centre = op.getCentre())
+    p.centre = static_cast<::ropegrad::Centre>(*centre);
 }
 
 template <typename OpTy>::ropegrad::Problem readAttention(OpTy op) {

@@ -31,6 +31,7 @@ class RopeGrad_ProblemOp<string opMnemonic>
     OptionalAttr<I64Attr>:$degree,
     OptionalAttr<RopeGrad_FitAttr>:$fit,
     OptionalAttr<F64Attr>:$sigma,
+    OptionalAttr<RopeGrad_CentreAttr>:$centre,
     OptionalAttr<RopeGrad_PlanAttr>:$plan);
   let hasVerifier = 1;
 
@@ -50,6 +51,7 @@ class RopeGrad_ProblemOp<string opMnemonic>
     | `bounds` | of max_i abs(Q_ia) · max_j abs(K_ja) for each coordinate a, the same for norms of the rotary pair (a, b) with bounds[a] + bounds[b]; R is at most scale · their sum | none |
     | `tolerance` | relative error ε of every attention weight and its derivative | exact |
     | `route`, `degree`, `fit`, `sigma` | forced by the user; honoured by `ropegrad-plan` | chosen |
+    | `centre` | `#ropegrad.centre<keys>`: `bound`, `bounds` and `radius` are those of keys whose mean, taken after the rotation over all keys of a head, has been subtracted; softmax does not change by it | none |
     | `plan` | written by `ropegrad-plan` | absent |
 
     Elements are f32 or f64, or bf16 or f16, which are storage alone: what is

@@ -64,6 +64,9 @@ def RopeGrad_Fit : RopeGrad_Enum<"Fit", "which polynomial stands for exp", [
   I32EnumAttrCase<"Minimax", 0, "minimax">, I32EnumAttrCase<"Taylor", 1, "taylor">,
   I32EnumAttrCase<"Weighted", 2, "weighted">
 ]>;
+def RopeGrad_Centre : RopeGrad_Enum<"Centre", "which rows are centred before logits are made of them", [
+  I32EnumAttrCase<"None", 0, "none">, I32EnumAttrCase<"Keys", 1, "keys">
+]>;
 def RopeGrad_Factor : RopeGrad_Enum<"Factor", "what a Toeplitz factor is like", [
   I32EnumAttrCase<"Constant", 0, "constant">, // 1
   I32EnumAttrCase<"Character", 1, "character">, // cos and sin of tθ: rotary, absorbed into Q and K
@@ -83,6 +86,7 @@ def RopeGrad_RouteAttr : RopeGrad_EnumAttr<RopeGrad_Route, "route">;
 def RopeGrad_FactorAttr : RopeGrad_EnumAttr<RopeGrad_Factor, "factor">;
 def RopeGrad_FactorsAttr : TypedArrayAttrBase<RopeGrad_FactorAttr, "array of kinds of Toeplitz factors">;
 def RopeGrad_FitAttr : RopeGrad_EnumAttr<RopeGrad_Fit, "fit">;
+def RopeGrad_CentreAttr : RopeGrad_EnumAttr<RopeGrad_Centre, "centre">;
 
 //===----------------------------------------------------------------------===//
 // Attributes
@@ -160,7 +164,9 @@ def RopeGrad_PlanAttr : RopeGrad_Attr<"Plan", "plan"> {
     `gradient = true` asks for the fit that minimises both errors together, in
     the forward pass too, so that a loss and its gradient agree. `kept`, where
     it is there, says which monomials route features leaves; `delta` and
-    `delta_prime` then include what is lost.
+    `delta_prime` then include what is lost. `centre = <keys>` asks for keys
+    whose mean has been subtracted (`ropegrad-centre-keys`): `radius` is that of
+    their logits.
   }];
   let parameters = (ins
     EnumParameter<RopeGrad_Route>:$route,
@@ -175,7 +181,8 @@ def RopeGrad_PlanAttr : RopeGrad_Attr<"Plan", "plan"> {
     OptionalParameter<"::mlir::FloatAttr">:$bytes,
     OptionalParameter<"::mlir::FloatAttr">:$predicted_ms,
     OptionalParameter<"::mlir::BoolAttr">:$gradient,
-    OptionalParameter<"::mlir::ropegrad::KeptAttr">:$kept);
+    OptionalParameter<"::mlir::ropegrad::KeptAttr">:$kept,
+    OptionalParameter<"::mlir::ropegrad::CentreAttr">:$centre);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
 }

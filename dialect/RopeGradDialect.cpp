@@ -119,7 +119,8 @@ LogicalResult PlanAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                FloatAttr sigma, FloatAttr delta,
                                FloatAttr deltaPrime, IntegerAttr features,
                                FloatAttr flops, FloatAttr bytes,
-                               FloatAttr predictedMs, BoolAttr, KeptAttr) {
+                               FloatAttr predictedMs, BoolAttr, KeptAttr,
+                               CentreAttr) {
   for (IntegerAttr number : {degree, features})
     if (number && !number.getType().isSignlessInteger(64))
       return emitError() << "expected integers of 'i64', but got " << number;

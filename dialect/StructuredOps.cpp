@@ -177,6 +177,7 @@ bool isPositive(const APFloat &value) {
     addEffects(*this, effects);                                                \
   }
 ROPEGRAD_EFFECTS(RotateOp)
+ROPEGRAD_EFFECTS(CentreRowsOp)
 ROPEGRAD_EFFECTS(AppendColumnOp)
 ROPEGRAD_EFFECTS(ConvertOp)
 ROPEGRAD_EFFECTS(LargestOp)
@@ -204,6 +205,13 @@ LogicalResult RotateOp::verify() {
   if (d % 2)
     return emitOpError("expected d to be even for rotary position, but got ")
            << d;
+  return expectShape(*this, getOuts()[0], "y", shapeOf(getIns()[0]));
+}
+
+LogicalResult CentreRowsOp::verify() {
+  if (failed(expectCounts(*this, 1, 1)) || failed(expectTied(*this)) ||
+      failed(expectRank(*this, getIns()[0], "x", 4)))
+    return failure();
   return expectShape(*this, getOuts()[0], "y", shapeOf(getIns()[0]));
 }
 

@@ -49,6 +49,23 @@ def RopeGrad_RotateOp : RopeGrad_MapOp<"rotate"> {
                        RopeGrad_RotaryAttr:$position, UnitAttr:$inverse);
 }
 
+def RopeGrad_CentreRowsOp : RopeGrad_MapOp<"centre_rows"> {
+  let summary = "rows without their mean";
+  let description = [{
+    y_j = x_j − m with m = Σ_j x_j / n, for every batch entry and head. With keys
+    for rows the logits of query i all lose scale · ⟨q_i, m⟩, which cancels in a
+    softmax, whatever m is. The sum is in double, in an order that depends on the
+    compiled problem alone; each element is rounded once.
+
+    (C1) one input, one output, both (B, H, n, w).
+
+    ```mlir
+    %y = ropegrad.centre_rows ins(%x : tensor<1x2x64x4xf32>) outs(%e : tensor<1x2x64x4xf32>) -> tensor<1x2x64x4xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<RopeGrad_Tall>:$ins, Variadic<RopeGrad_Tall>:$outs);
+}
+
 def RopeGrad_AppendColumnOp : RopeGrad_MapOp<"append_column"> {
   let summary = "Y = [X, scale · r], or [X, 1]";
   let description = [{

@@ -246,6 +246,22 @@ std::string checkNumbers(const Problem &p) {
   return "";
 }
 
+/// A constant of each row of logits must cancel.
+std::string checkCentre(const Problem &p) {
+  if (p.centre != Centre::Keys)
+    return "";
+  if (!p.isExp())
+    return expected("similarity exp with centred keys, whose logits differ by "
+                    "a constant of each row",
+                    "a polynomial");
+  if (p.position == Position::General)
+    return expected("position rotary or none with centred keys",
+                    toString(p.position));
+  if (p.route == Route::Exact)
+    return expected("a route with a polynomial for centred keys", "exact");
+  return "";
+}
+
 std::string checkDegree(const Problem &p) {
   if (!p.degree)
     return "";
@@ -293,9 +309,9 @@ std::string checkGradients(const Problem &p) {
 } // namespace
 
 std::string validate(const Problem &problem) {
-  for (auto check :
-       {checkCounts, checkElements, checkPosition, checkMaskAndBias,
-        checkSimilarity, checkNumbers, checkDegree, checkGradients})
+  for (auto check : {checkCounts, checkElements, checkPosition,
+                     checkMaskAndBias, checkSimilarity, checkNumbers,
+                     checkCentre, checkDegree, checkGradients})
     if (std::string error = check(problem); !error.empty())
       return error;
   return "";

@@ -169,6 +169,7 @@ struct BufferizePass : impl::BufferizeBase<BufferizePass> {
 void registerBufferization(DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, RopeGradDialect *) {
     RotateOp::attachInterface<Model<RotateOp>>(*context);
+    CentreRowsOp::attachInterface<Model<CentreRowsOp>>(*context);
     AppendColumnOp::attachInterface<Model<AppendColumnOp>>(*context);
     ConvertOp::attachInterface<Model<ConvertOp>>(*context);
     LargestOp::attachInterface<Model<LargestOp>>(*context);

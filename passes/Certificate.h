@@ -42,6 +42,7 @@ struct CertifiedProblem {
 /// Values of f64 on tensors (B, H, n, d), rotated where rotary.
 struct CertifiedValues {
   Value q, k, v;
+  Value uncentred;    ///< k with its mean; null where it was not subtracted
   Value upstream;     ///< dO, or O − E; null without gradient
   Value output;       ///< O
   Value denominators; ///< D of a polynomial; null for exp

@@ -113,8 +113,9 @@ public:
     auto route = this->certified.monomials ? plan.getRoute() : Route::Exact;
     auto degree = this->certified.monomials ? plan.getDegree() : IntegerAttr();
     kept = plan.getKept();
+    centre = this->certified.polynomial ? plan.getCentre() : CentreAttr();
     this->plan = PlanAttr::get(b.getContext(), route, plan.getFit(), degree, {},
-                               {}, {}, {}, {}, {}, {}, {}, {}, {});
+                               {}, {}, {}, {}, {}, {}, {}, {}, {}, centre);
   }
 
   void run() {
@@ -171,8 +172,8 @@ private:
       StringRef name = each.getName();
       if (name != "bound" && name != "bounds" && name != "radius" &&
           name != "tolerance" && name != "route" && name != "degree" &&
-          name != "fit" && name != "sigma" && name != "plan" &&
-          name != "similarity")
+          name != "fit" && name != "sigma" && name != "centre" &&
+          name != "plan" && name != "similarity")
         result.push_back(each);
     }
     result.push_back(b.getNamedAttr("plan", plan));
@@ -239,6 +240,10 @@ private:
       values.gradientOfQ = attention(values.upstream);
     values.q = rotate(values.q);
     values.k = rotate(values.k);
+    if (centre) {
+      values.uncentred = values.k;
+      values.k = centreRows(values.k);
+    }
     if (!certified.similarity().empty())
       values.denominators = denominators();
   }
@@ -247,11 +252,11 @@ private:
   void guard() {
     double limit = certified.polynomial->approximation.radius / kGuardMargin;
     auto scalar = RankedTensorType::get({}, b.getF64Type());
+    Value k = centre ? centreRows(rotate(values.k)) : values.k;
     values.radius =
         GuardOp::create(
-            b, loc, TypeRange{scalar, values.q.getType(), values.k.getType()},
-            ValueRange{},
-            ValueRange{a.empty({}, b.getF64Type()), values.q, values.k},
+            b, loc, TypeRange{scalar, values.q.getType(), k.getType()},
+            ValueRange{}, ValueRange{a.empty({}, b.getF64Type()), values.q, k},
             b.getF64FloatAttr(limit), b.getF64FloatAttr(problem.scale),
             DenseI64ArrayAttr(), widerLimits())
             .getResults()[0];
@@ -302,6 +307,10 @@ private:
       return x;
     return a.structured<RotateOp>(cast<RankedTensorType>(x.getType()), x,
                                   rotary, /*inverse=*/false);
+  }
+
+  Value centreRows(Value x) {
+    return a.structured<CentreRowsOp>(cast<RankedTensorType>(x.getType()), x);
   }
 
   /// D: the same op as the outputs are made with.
@@ -456,7 +465,8 @@ private:
   Algebra a;
   RowFormulas f;
   PlanAttr plan;
-  KeptAttr kept; ///< of the kernel
+  KeptAttr kept;     ///< of the kernel
+  CentreAttr centre; ///< of the kernel, where exp is a polynomial
   llvm::StringMap<Value> arguments, wide, computed;
   CertifiedValues values;
   RoundingErrors rounding;

@@ -79,10 +79,12 @@ struct DropConstantPrefactor : OpRewritePattern<RowLogSumExpOp> {
   }
 };
 
-/// Rows that a rotation made, maybe behind a guard.
+/// Rows that a rotation made, maybe centred, maybe behind a guard.
 bool isRotated(Value rows) {
   if (auto guard = rows.getDefiningOp<GuardOp>())
     rows = guard.getTiedOpOperand(cast<OpResult>(rows))->get();
+  if (auto centred = rows.getDefiningOp<CentreRowsOp>())
+    rows = centred.getIns()[0];
   return rows.getDefiningOp<RotateOp>() != nullptr;
 }
 

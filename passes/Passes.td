@@ -113,6 +113,36 @@ def Differentiate : Pass<"ropegrad-differentiate", "::mlir::ModuleOp"> {
                            "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def CentreKeys : Pass<"ropegrad-centre-keys", "::mlir::ModuleOp"> {
+  let summary = "level 2: logits of keys without their mean";
+  let description = [{
+    Where the plan says `centre = <keys>`, subtracts from every (rotated) key the
+    mean of all keys of its head. Z_ij loses scale · ⟨q_i, k̄⟩, which is the same for
+    all j and cancels in the softmax, under any prefactor b(i−j); the radius may
+    become far smaller. In the gradient γ with respect to Z, whose rows sum to 0,
+    γ k = γ (k − k̄): that product takes the centred keys as well, so that what is
+    left of Σ_j γ_ij, where a polynomial stands for exp, does not meet k̄. All else
+    stays.
+
+    ```mlir
+    %Z = ropegrad.logits %q, %k
+    %L = ropegrad.row_logsumexp %Z
+    %S = ropegrad.shift_rows %Z, %L
+    %s = ropegrad.exp %S {plan = #ropegrad.plan<..., centre = <keys>>}
+      ==>
+    %c = ropegrad.centre_rows ins(%k)
+    %Z = ropegrad.logits %q, %c
+    ...
+    ```
+
+    Logits with W, where ⟨q_i, W_{i−j} k̄⟩ is no constant of the row, are an error. A
+    `polynomial` with such a plan is taken for what stands for exp, as in a
+    certificate. Keys that are centred already stay as they are.
+  }];
+  let dependentDialects = ["::mlir::ropegrad::RopeGradDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
 def ApproximateExp : Pass<"ropegrad-approximate-exp", "::mlir::ModuleOp"> {
   let summary = "exp to a polynomial with a proved error";
   let description = [{

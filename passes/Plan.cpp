@@ -51,7 +51,10 @@ PlanAttr toAttribute(MLIRContext *context, const ::ropegrad::Plan &plan,
       integer(plan.features), floatAttr(b, plan.flops),
       floatAttr(b, plan.bytes), floatAttr(b, plan.predictedMs),
       fit ? b.getBoolAttr(problem.needsGradient()) : BoolAttr(),
-      keptAttribute(b, plan.truncation));
+      keptAttribute(b, plan.truncation),
+      plan.centre == ::ropegrad::Centre::Keys
+          ? CentreAttr::get(context, Centre::Keys)
+          : CentreAttr());
 }
 
 struct PlanPass : impl::PlanBase<PlanPass> {

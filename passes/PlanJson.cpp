@@ -38,6 +38,15 @@ void write(llvm::json::OStream &json, const Alternative &alternative) {
   });
 }
 
+void write(llvm::json::OStream &json, const CentringGain &gain) {
+  json.attributeObject("centring", [&] {
+    json.attribute("radius", gain.radius);
+    json.attribute("radius_centred", gain.centredRadius);
+    json.attribute("predicted_ms", orNull(gain.predictedMs));
+    json.attribute("predicted_ms_centred", gain.centredMs);
+  });
+}
+
 } // namespace
 
 std::string planToJson(const Plan &plan) {
@@ -61,6 +70,10 @@ std::string planToJson(const Plan &plan) {
       json.attribute("monomials_kept", plan.truncation->size);
     }
     json.attribute("radius", orNull(plan.radius));
+    if (plan.centre != Centre::None || plan.centring)
+      json.attribute("centred", toString(plan.centre));
+    if (plan.centring)
+      write(json, *plan.centring);
     json.attribute("delta", orNull(delta));
     json.attribute("delta_prime", orNull(deltaPrime));
     json.attribute("flops", plan.flops);

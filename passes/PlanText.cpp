@@ -76,7 +76,10 @@ public:
         polynomial(choosePolynomial(problem)) {}
 
   std::string text() {
-    std::string result = wrapped("problem  ", describe()) + "\n" + table();
+    std::string result = wrapped("problem  ", describe()) + "\n";
+    if (plan.centring)
+      result += wrapped("centring ", describe(*plan.centring)) + "\n";
+    result += table();
     for (const Alternative &each : plan.alternatives)
       result += "\n" + wrapped(padded(toString(each.route), kIndent - 1),
                                sentences(each));
@@ -97,13 +100,24 @@ private:
     if (!p.isExp())
       text += ", polynomial similarity";
     else if (std::optional<double> radius = p.impliedRadius())
-      text += ", logits of at most " + format(*radius, 3);
+      text += ", logits of at most " + format(*radius, 3) +
+              (p.centre == Centre::Keys ? " for keys without their mean" : "");
     else
       text += ", logits of any size";
     text += p.tolerance ? ", tolerance " + format(*p.tolerance, 3)
                         : std::string(", no tolerance");
     return text + "; on " + format(threads) +
            (threads == 1 ? " thread" : " threads");
+  }
+
+  std::string describe(const CentringGain &gain) const {
+    std::string asIs = gain.predictedMs ? format(*gain.predictedMs, 3) + " ms"
+                                        : std::string("no plan");
+    return "the sample has logits of at most " + format(gain.radius, 3) + ": " +
+           asIs + "; with keys without their mean of at most " +
+           format(gain.centredRadius, 3) + ": " + format(gain.centredMs, 3) +
+           (plan.centre == Centre::Keys ? " ms, which pays."
+                                        : " ms, which does not pay.");
   }
 
   static std::string row(const std::string &route, const std::string &degree,

@@ -151,8 +151,11 @@ void adopt(Plan &plan, const Problem &p, PolynomialChoice polynomial,
       plan.monomials = Monomials(p.d, *polynomial.degree).size();
     plan.truncation = std::move(polynomial.truncation);
   }
-  if (polynomial.approximation)
+  if (polynomial.approximation) {
     plan.radius = polynomial.approximation->radius;
+    if (p.centre == Centre::Keys)
+      plan.centre = p.centre;
+  }
   plan.approximation = std::move(polynomial.approximation);
 }
 

@@ -36,6 +36,13 @@ struct Alternative {
   ErrorBounds errors;              ///< then, with what is lost
 };
 
+/// What centring does to a sample: keys as they are, keys without their mean.
+struct CentringGain {
+  double radius = 0.0, centredRadius = 0.0; ///< as bounds of the sample imply
+  std::optional<double> predictedMs; ///< none: no plan for keys as they are
+  double centredMs = 0.0;
+};
+
 struct Plan {
   Route route = Route::Exact;                 ///< never Auto
   std::optional<Approximation> approximation; ///< exp on an almost-linear route
@@ -47,8 +54,11 @@ struct Plan {
   std::optional<Truncation> truncation;
   std::optional<int64_t> monomials;
   std::optional<double> radius; ///< widened: radius_limit
-  double flops = 0.0;           ///< of one call, all heads
-  double bytes = 0.0;           ///< inputs, outputs and workspace, estimated
+  Centre centre = Centre::None; ///< what is centred before logits are made
+  /// Where centring was to be decided, what that was decided by.
+  std::optional<CentringGain> centring;
+  double flops = 0.0; ///< of one call, all heads
+  double bytes = 0.0; ///< inputs, outputs and workspace, estimated
   double predictedMs = 0.0;
   std::vector<Alternative> alternatives; ///< all four routes, fixed order
 };

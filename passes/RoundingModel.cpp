@@ -116,6 +116,11 @@ private:
   void findSizes(RoundingErrors &result) {
     Size q = sizeOf(values.q, 0), k = sizeOf(values.k, 1),
          v = sizeOf(values.v, 2);
+    // Rounding of rows is relative to what they were before they lost their
+    // mean, which itself may be as long.
+    if (values.uncentred)
+      k.majorant = f.single({sizeOf(values.uncentred, 1).majorant},
+                            [](ArrayRef<Number> x) { return x[0] * 2.0; });
     auto effective = [&](const Size &size) {
       if (size.computed == size.majorant)
         return size.computed;

@@ -33,8 +33,8 @@ static int64_t rankOf(Value value) {
 /// The operands of an op of this dialect that have one row per position.
 static SmallVector<Value> rowOperands(Operation *op) {
   return llvm::TypeSwitch<Operation *, SmallVector<Value>>(op)
-      .Case<RotateOp, AppendColumnOp, RequirePositiveOp, DecayRowsOp,
-            SpreadChannelsOp>(
+      .Case<RotateOp, CentreRowsOp, AppendColumnOp, RequirePositiveOp,
+            DecayRowsOp, SpreadChannelsOp>(
           [](auto rows) { return SmallVector<Value>(rows->getOperands()); })
       .Case([](GuardOp guard) {
         return SmallVector<Value>(guard.getOuts().drop_front());

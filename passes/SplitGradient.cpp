@@ -61,8 +61,8 @@ bool isLinear(linalg::LinalgOp op) {
 bool isCheap(Operation *op) {
   if (auto product = dyn_cast<linalg::LinalgOp>(op))
     return isLinear(product);
-  return isa<RotateOp, AppendColumnOp, PositionTableOp, ConvertOp, PairTableOp,
-             PairSpectrumOp>(op) ||
+  return isa<RotateOp, CentreRowsOp, AppendColumnOp, PositionTableOp, ConvertOp,
+             PairTableOp, PairSpectrumOp>(op) ||
          isa<arith::ArithDialect, tensor::TensorDialect>(op->getDialect());
 }
 

@@ -21,6 +21,12 @@ func.func private @masks() attributes {a = #ropegrad.mask<none>, b = #ropegrad.m
 // CHECK-SAME: e = #ropegrad.route<fft>
 func.func private @routes() attributes {a = #ropegrad.route<auto>, b = #ropegrad.route<exact>, c = #ropegrad.route<features>, d = #ropegrad.route<scan>, e = #ropegrad.route<fft>}
 
+// CHECK-LABEL: func.func private @centres
+// CHECK-SAME: a = #ropegrad.centre<none>
+// CHECK-SAME: b = #ropegrad.centre<keys>
+// CHECK-SAME: c = #ropegrad.plan<route = features, fit = minimax, centre = <keys>>
+func.func private @centres() attributes {a = #ropegrad.centre<none>, b = #ropegrad.centre<keys>, c = #ropegrad.plan<route = features, fit = minimax, centre = <keys>>}
+
 // CHECK-LABEL: func.func private @fits
 // CHECK-SAME: a = #ropegrad.fit<minimax>
 // CHECK-SAME: b = #ropegrad.fit<taylor>

@@ -37,6 +37,33 @@ func.func @rotate_c1_y(%i0: tensor<1x2x8x2xf32>, %o0: tensor<1x2x9x2xf32>) {
 
 // -----
 
+// centre_rows C1: one input
+func.func @centre_rows_c1_counts(%x: tensor<1x2x8x2xf32>, %y: tensor<1x2x8x2xf32>) {
+  // expected-error @+1 {{expected 1 inputs and 1 outputs, but got 2 and 1}}
+  %r = ropegrad.centre_rows ins(%x, %x : tensor<1x2x8x2xf32>, tensor<1x2x8x2xf32>) outs(%y : tensor<1x2x8x2xf32>) -> tensor<1x2x8x2xf32>
+  return
+}
+
+// -----
+
+// centre_rows C1: x is (B, H, n, w)
+func.func @centre_rows_c1_rank(%x: tensor<8x2xf32>, %y: tensor<8x2xf32>) {
+  // expected-error @+1 {{expected x of rank 4, but got 'tensor<8x2xf32>'}}
+  %r = ropegrad.centre_rows ins(%x : tensor<8x2xf32>) outs(%y : tensor<8x2xf32>) -> tensor<8x2xf32>
+  return
+}
+
+// -----
+
+// centre_rows C1: y has the shape of x
+func.func @centre_rows_c1_y(%x: tensor<1x2x8x2xf32>, %y: tensor<1x2x8x3xf32>) {
+  // expected-error @+1 {{expected y to be (1, 2, 8, 2), but got 'tensor<1x2x8x3xf32>'}}
+  %r = ropegrad.centre_rows ins(%x : tensor<1x2x8x2xf32>) outs(%y : tensor<1x2x8x3xf32>) -> tensor<1x2x8x3xf32>
+  return
+}
+
+// -----
+
 // convert C1: one input
 func.func @convert_c1_counts(%x: tensor<8x2xbf16>, %y: tensor<8x2xf32>) {
   // expected-error @+1 {{expected 1 inputs and 1 outputs, but got 2 and 1}}

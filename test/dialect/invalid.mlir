@@ -610,3 +610,30 @@ func.func @loss_vjp_bias(%a1: tensor<8x3xf32>, %a2: tensor<8x3xf32>, %a3: tensor
   %0 = ropegrad.loss_vjp(%a1, %a2, %a3, %x1, %x2, %y, %e) bias(%b) {scale = 0.5 : f64, wrt = ["bias"]} : (tensor<8x3xf32>, tensor<8x3xf32>, tensor<8x3xf32>, tensor<3x4xf32>, tensor<3x4xf32>, tensor<3x4xf32>, tensor<8x4xf32>, tensor<15xf32>) -> tensor<14xf32>
   return
 }
+
+// -----
+
+// C8: a polynomial similarity changes with its keys' mean
+func.func @c8_similarity(%Q: tensor<1x1x8x4xf32>) {
+  // expected-error @+1 {{expected similarity exp with centred keys, whose logits differ by a constant of each row, but got a polynomial}}
+  %O = ropegrad.attention(%Q, %Q, %Q) {centre = #ropegrad.centre<keys>, scale = 0.25 : f64, similarity = array<f64: 1.0, 1.0>} : (tensor<1x1x8x4xf32>, tensor<1x1x8x4xf32>, tensor<1x1x8x4xf32>) -> tensor<1x1x8x4xf32>
+  return
+}
+
+// -----
+
+// C8: q W k̄ is no constant of the row
+func.func @c8_general(%Q: tensor<1x1x8x2xf32>, %W: tensor<15x1xf32>) {
+  // expected-error @+1 {{expected position rotary or none with centred keys, but got general}}
+  %O = ropegrad.attention(%Q, %Q, %Q) position(%W) {centre = #ropegrad.centre<keys>, position = #ropegrad.general<[0, 1]>, scale = 0.25 : f64} : (tensor<1x1x8x2xf32>, tensor<1x1x8x2xf32>, tensor<1x1x8x2xf32>, tensor<15x1xf32>) -> tensor<1x1x8x2xf32>
+  return
+}
+
+// -----
+
+// C8: the exact route has no radius
+func.func @c8_exact(%Q: tensor<1x1x8x4xf32>) {
+  // expected-error @+1 {{expected a route with a polynomial for centred keys, but got exact}}
+  %O = ropegrad.attention(%Q, %Q, %Q) {centre = #ropegrad.centre<keys>, route = #ropegrad.route<exact>, scale = 0.25 : f64} : (tensor<1x1x8x4xf32>, tensor<1x1x8x4xf32>, tensor<1x1x8x4xf32>) -> tensor<1x1x8x4xf32>
+  return
+}

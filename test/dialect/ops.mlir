@@ -166,6 +166,9 @@ func.func @structured(%x: tensor<1x2x8x2xf32>, %k: tensor<1x1x8x2xf32>, %y: tens
   // CHECK: ropegrad.rotate {{.*}} {inverse, position = #ropegrad.rotary<interleaved, base = 5.000000e+05 : f64>} -> tensor<1x2x8x2xf32>
   // GENERIC: "ropegrad.rotate"
   %1 = ropegrad.rotate ins(%x : tensor<1x2x8x2xf32>) outs(%x : tensor<1x2x8x2xf32>) {inverse, position = #ropegrad.rotary<interleaved, base = 5.0e+5 : f64>} -> tensor<1x2x8x2xf32>
+  // CHECK: ropegrad.centre_rows ins(%{{.*}} : tensor<1x2x8x2xf32>) outs(%{{.*}} : tensor<1x2x8x2xf32>) -> tensor<1x2x8x2xf32>
+  // GENERIC: "ropegrad.centre_rows"
+  %c = ropegrad.centre_rows ins(%x : tensor<1x2x8x2xf32>) outs(%x : tensor<1x2x8x2xf32>) -> tensor<1x2x8x2xf32>
   %h = tensor.empty() : tensor<1x2x8x2xf16>
   // CHECK: ropegrad.convert ins(%{{.*}} : tensor<1x2x8x2xf32>) outs(%{{.*}} : tensor<1x2x8x2xf16>) -> tensor<1x2x8x2xf16>
   // GENERIC: "ropegrad.convert"
@@ -258,6 +261,9 @@ func.func @buffers(%x: memref<1x2x8x2xf32>, %k: memref<1x1x8x2xf32>, %y: memref<
   // CHECK: ropegrad.rotate ins(%{{.*}} : memref<1x2x8x2xf32>) outs(%{{.*}} : memref<1x2x8x2xf32>) {position = #ropegrad.rotary<half, base = 1.000000e+04 : f64>}{{$}}
   // GENERIC: "ropegrad.rotate"
   ropegrad.rotate ins(%x : memref<1x2x8x2xf32>) outs(%x : memref<1x2x8x2xf32>) {position = #ropegrad.rotary<half, base = 1.0e+4 : f64>}
+  // CHECK: ropegrad.centre_rows ins(%{{.*}} : memref<1x2x8x2xf32>) outs(%{{.*}} : memref<1x2x8x2xf32>){{$}}
+  // GENERIC: "ropegrad.centre_rows"
+  ropegrad.centre_rows ins(%x : memref<1x2x8x2xf32>) outs(%x : memref<1x2x8x2xf32>)
   %h = memref.alloc() : memref<1x2x8x2xbf16>
   // CHECK: ropegrad.convert ins(%{{.*}} : memref<1x2x8x2xbf16>) outs(%{{.*}} : memref<1x2x8x2xf32>){{$}}
   // GENERIC: "ropegrad.convert"
