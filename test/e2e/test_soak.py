@@ -27,6 +27,10 @@ KERNELS = {
     "auto": ("--d 4 --heads 2 --radius 0.5 --tolerance 1e-2", ()),
     "auto-causal": ("--d 4 --heads 2 --radius 0.5 --tolerance 1e-2 --mask "
                     "causal", ()),
+    "centred": ("--d 4 --heads 2 --kv-heads 1 --radius 0.5 --tolerance 1e-2 "
+                "--centre keys", FEATURES),
+    "centred-causal": ("--n 150 --d 3 --heads 2 --position none --radius 0.4 "
+                       "--tolerance 1e-2 --mask causal --centre keys", ()),
     "exact": ("--d 8 --heads 4 --kv-heads 2", ()),
     "exact-causal": ("--d 4 --heads 2 --mask causal --alibi 0.5,0.1", ()),
     "exact-window": ("--d 6 --mask window --window 5 --bias learned", ()),

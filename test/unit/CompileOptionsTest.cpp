@@ -80,6 +80,8 @@ TEST(CompileOptions, EveryFlag) {
                              "weighted",
                              "--sigma",
                              "0.3",
+                             "--centre",
+                             "none",
                              "--name",
                              "my_kernel",
                              "--emit=o",
@@ -110,6 +112,7 @@ TEST(CompileOptions, EveryFlag) {
   EXPECT_EQ(p.degree, 5u);
   EXPECT_EQ(p.fit, Fit::Weighted);
   EXPECT_EQ(p.sigma, 0.3);
+  EXPECT_EQ(p.centre, Centre::None);
   EXPECT_EQ(o.cpu, "x86-64-v3");
   EXPECT_EQ(o.threads, 2);
   EXPECT_EQ(o.name, "my_kernel");
@@ -122,6 +125,7 @@ TEST(CompileOptions, Defaults) {
   ASSERT_EQ(parseAndResolve({"--n", "8", "--d", "4", "-o", "dir/K.so"}, o), "");
   EXPECT_EQ(o.inputKind, InputKind::None);
   EXPECT_EQ(o.emit, EmitKind::SharedLibrary);
+  EXPECT_EQ(o.problem.centre, Centre::Auto);
   EXPECT_EQ(o.name, "K");
   EXPECT_EQ(o.headerPath(), "dir/K.h");
   EXPECT_EQ(o.manifestPath(), "dir/K.json");

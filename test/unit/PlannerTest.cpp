@@ -386,6 +386,25 @@ TEST(PlanJson, HasExactlyTheDocumentedKeys) {
   }
 }
 
+TEST(PlanJson, SaysWhatIsCentred) {
+  Problem p = problem(16384, 8, 0.5, 1e-3);
+  p.centre = Centre::Keys;
+  Plan plan = planOf(p);
+  EXPECT_EQ(plan.centre, Centre::Keys);
+  plan.centring = CentringGain{4.0, 0.5, std::nullopt, 2.0};
+  llvm::Expected<llvm::json::Value> value = llvm::json::parse(planToJson(plan));
+  ASSERT_TRUE(static_cast<bool>(value));
+  const llvm::json::Object &object = *value->getAsObject();
+  EXPECT_EQ(object.getString("centred"), "keys");
+  const llvm::json::Object &gain = *object.getObject("centring");
+  EXPECT_EQ(gain.getNumber("radius"), 4.0);
+  EXPECT_EQ(gain.getNumber("radius_centred"), 0.5);
+  EXPECT_EQ(gain.get("predicted_ms")->kind(), llvm::json::Value::Null);
+  EXPECT_EQ(gain.getNumber("predicted_ms_centred"), 2.0);
+  p.radius = 100; // which no polynomial serves: exact, and nothing centred
+  EXPECT_EQ(planOf(p).centre, Centre::None);
+}
+
 TEST(PlanJson, ExactPlansHaveNulls) {
   Problem p = problem(64, 8, 0.5, 1e-3);
   p.radius.reset();

@@ -73,6 +73,9 @@ TEST(Problem, Names) {
   EXPECT_STREQ(toString(Fit::Minimax), "minimax");
   EXPECT_STREQ(toString(Fit::Taylor), "taylor");
   EXPECT_STREQ(toString(Fit::Weighted), "weighted");
+  EXPECT_STREQ(toString(Centre::None), "none");
+  EXPECT_STREQ(toString(Centre::Keys), "keys");
+  EXPECT_STREQ(toString(Centre::Auto), "auto");
 }
 
 TEST(Problem, DefaultSupport) {
@@ -273,6 +276,34 @@ TEST(Validate, Numbers) {
                          p.degree = 3;
                        }),
             "expected degree 2, that of the polynomial similarity, but got 3");
+}
+
+TEST(Validate, CentredKeys) {
+  auto centred = [](Problem &p) { p.centre = Centre::Keys; };
+  EXPECT_EQ(errorAfter(loss(), centred), "");
+  EXPECT_EQ(errorAfter(attention(), centred), "");
+  EXPECT_EQ(errorAfter(loss(),
+                       [&](Problem &p) {
+                         centred(p);
+                         p.similarity = {1, 1};
+                       }),
+            "expected similarity exp with centred keys, whose logits differ by "
+            "a constant of each row, but got a polynomial");
+  EXPECT_EQ(errorAfter(loss(),
+                       [&](Problem &p) {
+                         centred(p);
+                         p.position = Position::General;
+                         p.support = {{0, 0}};
+                       }),
+            "expected position rotary or none with centred keys, but got "
+            "general");
+  EXPECT_EQ(errorAfter(loss(),
+                       [&](Problem &p) {
+                         centred(p);
+                         p.route = Route::Exact;
+                       }),
+            "expected a route with a polynomial for centred keys, but got "
+            "exact");
 }
 
 TEST(Validate, BoundsOfCoordinates) {

@@ -89,7 +89,7 @@ public:
         return error;
     model = model.forVectors(target.vectorBits);
     PlanResult planned =
-        makePlan(options.problem, options.threadsOrAll(), model);
+        planWithSample(options.problem, centred, options.threadsOrAll(), model);
     if (!planned.plan)
       return planned.error;
     plan = *planned.plan;
@@ -150,14 +150,27 @@ private:
     return resolve(options, &spec);
   }
 
-  /// Bounds of coordinates from --bounds-from.
+  /// Bounds of coordinates from --bounds-from, of keys as they are, without
+  /// their mean or, where the plan is to choose, both.
   std::string measureSample() {
+    Problem &problem = options.problem;
+    bool mayCentre = problem.centre == Centre::Auto && canBeCentred(problem);
+    if (problem.centre == Centre::Auto)
+      problem.centre = Centre::None;
     if (options.boundsFrom.empty())
       return "";
-    if (!options.problem.bounds.empty())
+    if (!problem.bounds.empty())
       return "expected bounds or --bounds-from, but got both";
-    std::string error = measureBounds(options.boundsFrom, options.problem);
-    return error.empty() ? validate(options.problem) : error;
+    if (mayCentre) {
+      centred = problem;
+      centred->centre = Centre::Keys;
+    }
+    std::string error = measureBounds(options.boundsFrom, problem);
+    if (error.empty())
+      error = validate(problem);
+    if (error.empty() && centred)
+      error = measureBounds(options.boundsFrom, *centred);
+    return error;
   }
 
   std::string located(mlir::Diagnostic &diagnostic) {
@@ -263,6 +276,7 @@ private:
     problem.route = Route::Exact;
     problem.degree = std::nullopt;
     problem.sigma = std::nullopt;
+    problem.centre = Centre::None;
     problem.fit = Fit::Minimax;
     return problem;
   }
@@ -286,6 +300,7 @@ private:
     info.exactBy = options.exactBy;
     info.degree = plan.degree;
     info.radiusLimit = plan.radius;
+    info.centre = plan.centre;
     if (dispatches()) {
       if (lower)
         addBody(info, lower->plan);
@@ -376,6 +391,7 @@ private:
   Target target;
   Plan plan;
   std::optional<PlannedProblem> lower; ///< for calls of smaller logits
+  std::optional<Problem> centred;      ///< that keys without their mean make
 };
 
 } // namespace

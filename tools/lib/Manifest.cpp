@@ -178,6 +178,7 @@ void writeSolution(Writer &writer, const KernelInfo &info) {
   writer.text("route", toString(info.route));
   writer.text("exact_by", info.exactBy);
   writeDegree(writer, info.degree, info.radiusLimit);
+  writer.text("centred", toString(info.centre));
   writer.json.attributeArray("bodies", [&] {
     for (const BodyInfo &body : info.bodies)
       writer.json.object([&] { writeBody(writer, body); });

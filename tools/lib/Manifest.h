@@ -76,6 +76,7 @@ struct KernelInfo {
   std::string exactBy = "mlir"; ///< maker of exact attention
   std::optional<unsigned> degree;
   std::optional<double> radiusLimit;
+  Centre centre = Centre::None; ///< of which logits the radius is
   /// In the order in which a call tries them, the exact route last; empty where
   /// there is but what `route`, `degree` and `radiusLimit` say.
   std::vector<BodyInfo> bodies;

@@ -87,6 +87,11 @@ const ProblemField kFields[] = {
     {"heads", kHeads, "H", "heads of the queries", "1", MEMBER(heads)},
     {"kv_heads", kHeads, "H", "heads of the keys and values", "--heads",
      MEMBER(kvHeads)},
+    {"centre", kRoute, "ROWS",
+     "keys: subtract their mean, after the rotation, before logits are made; "
+     "bounds and radius are those of what is left. auto: where a sample says "
+     "that it pays",
+     "auto", MEMBER(centre)},
     {"route", kRoute, "ROUTE", "auto, exact, features, scan or fft", "auto",
      FLAG_ONLY(route)},
     {"degree", kRoute, "G", "degree of the polynomial", "from --tolerance",
@@ -131,6 +136,7 @@ ProblemSpec::ProblemSpec(const Problem &complete) : problem(complete) {
   drop("tolerance", !complete.tolerance);
   drop("degree", !complete.degree);
   drop("sigma", !complete.sigma);
+  drop("centre", complete.centre == Centre::None);
 }
 
 void ProblemSpec::overrideWith(const ProblemSpec &other) {

@@ -195,6 +195,8 @@ std::string applyDefaults(ProblemSpec &spec) {
   if (!spec.has("wrt"))
     problem.wrt = attention ? std::vector<std::string>{"Q", "K", "V"}
                             : std::vector<std::string>{"X1", "X2", "Y"};
+  if (!spec.has("centre"))
+    problem.centre = Centre::Auto;
   if (!attention || !problem.learnedBias)
     problem.biasPerHead = false;
   else if (!spec.has(kBiasPerHead))

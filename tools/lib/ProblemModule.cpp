@@ -93,6 +93,9 @@ private:
       add("fit", FitAttr::get(b.getContext(),
                               static_cast<mlir::ropegrad::Fit>(p.fit)));
     addOptional("sigma", p.sigma);
+    if (p.centre == ::ropegrad::Centre::Keys)
+      add("centre",
+          CentreAttr::get(b.getContext(), mlir::ropegrad::Centre::Keys));
   }
 
   SmallVector<int64_t> flatSupport() {

@@ -61,6 +61,7 @@ constexpr Mask lastOf(Mask) { return Mask::Window; }
 constexpr DType lastOf(DType) { return DType::F16; }
 constexpr Route lastOf(Route) { return Route::FFT; }
 constexpr Fit lastOf(Fit) { return Fit::Weighted; }
+constexpr Centre lastOf(Centre) { return Centre::Auto; }
 
 template <class E> std::string readText(llvm::StringRef text, E &value) {
   static_assert(std::is_enum_v<E>);

@@ -35,6 +35,8 @@ static void printJson(const RunReport &report, raw_ostream &stream) {
                                           : json::Value(nullptr));
     out.attribute("radius_limit", jsonNumber(report.radiusLimit));
     out.attribute("radius_found", jsonNumber(report.radiusFound));
+    if (report.centresKeys)
+      out.attribute("centred", "keys");
     if (report.heads)
       out.attribute("heads", headsJson(*report.heads));
     out.attributeObject("certified", [&] {
@@ -89,8 +91,9 @@ static void printText(const RunReport &report, raw_ostream &stream) {
   printPlan(report, stream);
   if (report.radiusFound && report.radiusLimit)
     stream << "radius     "
-           << format("%.6g found, %.6g allowed\n", *report.radiusFound,
-                     *report.radiusLimit);
+           << format("%.6g found, %.6g allowed", *report.radiusFound,
+                     *report.radiusLimit)
+           << (report.centresKeys ? ", of keys without their mean\n" : "\n");
   // An exact kernel has no use for one.
   if (report.tolerance && report.degree)
     stream << "tolerance  "

@@ -11,8 +11,9 @@
 #ifndef ROPEGRAD_TOOLS_LIB_SAMPLEBOUNDS_H
 #define ROPEGRAD_TOOLS_LIB_SAMPLEBOUNDS_H
 
-#include "dialect/Problem.h"
+#include "passes/Planner.h"
 
+#include <optional>
 #include <string>
 
 namespace ropegrad {
@@ -21,8 +22,19 @@ namespace ropegrad {
 /// K.npy of any (batch, heads, n, d) with this d, or A1, X1, A2 and X2 of the
 /// loss. Under rotary position both coordinates of a pair get half of the
 /// product of the largest norms. Coordinates that are zero get a tiny bound.
+/// Where the problem centres keys, those of the sample lose their mean first.
 /// Returns an error or "".
 std::string measureBounds(const std::string &folder, Problem &problem);
+
+/// Whether there is something to choose: keys may be centred, and what is known
+/// of the logits comes from a sample alone.
+bool canBeCentred(const Problem &problem);
+
+/// The plan of `problem` or, if it is faster by more than centring may cost, of
+/// `centred`, which then replaces it; with what centring does.
+PlanResult planWithSample(Problem &problem,
+                          const std::optional<Problem> &centred,
+                          int64_t threads, const CostModel &model);
 
 } // namespace ropegrad
 
