@@ -61,7 +61,9 @@ class RopeGrad_ProblemOp<string opMnemonic>
     under general position, with shape (2n−1, s); (C3) window is given exactly
     under mask window and is ≥ 1; (C4) bound, radius, tolerance and scale are
     finite and positive, so are bounds, tolerance < 1; (C5) shapes are static and agree;
-    (C6) heads is a multiple of kv_heads; (C7) a support has pairs within d×d.
+    (C6) heads is a multiple of kv_heads; (C7) a support has pairs within d×d;
+    (C8) keys are centred under rotary or no position, beside exp and on a route
+    with a polynomial only.
     Not supported, and said so by the verifier: dynamic shapes, a learned bias
     beside a polynomial similarity, another length or width for K and V.
   }];

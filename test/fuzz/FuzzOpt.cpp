@@ -46,6 +46,7 @@ static const char *const kPipelines[] = {
     "ropegrad-pipeline{stop-after-level=4}",
     "ropegrad-pipeline{vector-bits=128}",
     "ropegrad-pipeline{vector-bits=512 scalef=true}",
+    "ropegrad-centre-keys",
 };
 
 static const mlir::DialectRegistry &registry() {

@@ -157,6 +157,12 @@ void writeIntroduction(raw_ostream &os, const KernelInfo &info) {
   os << ":\n *\n";
   writeLogits(os, p);
   writeSimilarity(os, p);
+  if (info.centre == Centre::Keys)
+    os << " *\n * Where |Z| is limited or reported, K_j is that without the "
+          "mean "
+          "of all keys of\n * its head"
+       << (p.position == Position::Rotary ? ", both after the rotation" : "")
+       << ": O does not depend on it.\n";
   os << " *\n * Route " << toString(info.route);
   if (info.degree)
     os << " of degree " << *info.degree;
