@@ -211,8 +211,9 @@ def test_degenerate_keys(tmp_path):
         problem, arrays = reference.make_problem(
             n, 2, seed=6, position="none", radius=.5, **ATTENTION)
         arrays["K"][...] = 1e3
+        problem["centre"] = "keys"
         report, got = solve_with_tools(tmp_path, problem, arrays, "--route",
-                                       "features", "--centre", "keys")
+                                       "features")
         assert report["status"] == "ok" and report["radius_found"] < 1e-6
         assert_answers(problem, arrays, got, limit(problem))
 
@@ -289,12 +290,20 @@ def test_pays_by_a_sample(position, entry, tmp_path):
 
 @pytest.mark.sweep
 def test_the_sample_itself_runs(tmp_path):
-    problem, arrays = pose(400, 4, radius=.3, seed=9, **ATTENTION)
+    """Bounds of coordinates, too, are those of keys without their mean."""
+    problem, arrays = pose(400, 8, position="none", radius=.8, seed=9,
+                           **ATTENTION)
     del problem["radius"]
+    arrays["Q"] = reference.rounded(arrays["Q"] * .5 ** np.arange(8))
     flags = ("--route", "features", "--bounds-from", tmp_path / "in")
-    report, got = solve_with_tools(tmp_path, problem, arrays, *flags)
-    assert report["centred"] == "keys"
+    report, got = solve_with_tools(tmp_path, problem, arrays, "--certify",
+                                   *flags)
+    with open(tmp_path / "K.json") as file:
+        plan = json.load(file)["plan"]
+    assert report["centred"] == plan["centred"] == "keys"
+    assert plan["monomials_kept"] < .7 * plan["monomials"]
     assert_answers(problem, arrays, got, limit(problem))
+    assert_certified(report, problem, arrays, got)
 
 
 def test_known_radii_are_left_alone(tmp_path):
