@@ -20,6 +20,14 @@ WIDTHS = (8, 16, 64)
 LENGTHS = (128, 512, 1024, 4096, 16384)
 RADII = (0.25, 1.0, 4.0)
 TOLERANCE = 1e-2
+# Toeplitz factors, with fewer sizes.
+STRUCTURES = {"causal": {"mask": "causal"},
+              "window": {"mask": "window", "window": 256},
+              "alibi": {"mask": "causal", "alibi": [0.02, 0.01]},
+              "two-sided": {"mask": "none", "alibi": [0.02, 0.01]},
+              "bias": {"mask": "none", "bias": True}}
+STRUCTURE_SIZES = tuple(itertools.product((8, 16), (1024, 4096, 16384),
+                                          (0.25, 1.0)))
 # What has to be shown: auto within this factor, plus these ms, of the best
 # route; predictions within this factor from this length on.
 AUTO_FACTOR, AUTO_MS = 1.10, 0.020
@@ -39,7 +47,8 @@ def prepare(folder, inputs, route, threads):
     library = os.path.join(folder, route + ".so")
     kernels.compile_kernel(inputs, route, threads, library)
     arrays = {name: np.load(os.path.join(inputs, name + ".npy"))
-              for name in INPUTS}
+              for name in (*INPUTS, "bias")
+              if os.path.exists(os.path.join(inputs, name + ".npy"))}
     return bind(library, gradient_of(library), arrays, threads)[0]
 
 
@@ -53,21 +62,22 @@ def best_ms(calls, rounds, seconds):
     return best
 
 
-def measure(folder, n, d, radius, options):
+def measure(folder, structure, n, d, radius, options):
     """The row of one problem."""
     inputs = os.path.join(folder, "in")
     problem, arrays = kernels.reference.make_problem(
         n, d, entry="attention", heads=HEADS, position="none", radius=radius,
-        tolerance=TOLERANCE, seed=1)
+        tolerance=TOLERANCE, seed=1, **STRUCTURES.get(structure, {}))
     kernels.reference.save(inputs, problem, arrays)
     made = plan(inputs, options.threads, options.calibration)
     predicted = {each["route"]: each["predicted_ms"]
                  for each in made["alternatives"] if each["admissible"]}
     calls = {route: prepare(folder, inputs, route, options.threads)
              for route, ms in predicted.items() if ms <= LONGEST_MS}
-    return {"n": n, "d": d, "radius": radius, "route": made["route"],
+    return {"structure": structure, "n": n, "d": d, "radius": radius,
+            "route": made["route"],
             "degree": next((each["degree"] for each in made["alternatives"]
-                            if each["route"] == "features"), None),
+                            if each["route"] != "exact"), None),
             "predicted_ms": predicted,
             "measured_ms": best_ms(calls, options.rounds, options.seconds)}
 
@@ -90,10 +100,21 @@ def judge(row):
     return row
 
 
+def almost_linear(row):
+    """The fastest route but exact, or the one that would have been."""
+    times = row["measured_ms"] | {
+        route: ms for route, ms in row["predicted_ms"].items()
+        if route not in row["measured_ms"]}
+    times.pop("exact", None)
+    return min(times, key=times.get, default=None)
+
+
 def line(row):
-    cells = [f"{row['d']:>4} {row['n']:>6} {row['radius']:>6g}",
-             f"{row['degree'] or '-':>4} {row['route']:>9}"]
-    for route in ("exact", "features"):
+    route = almost_linear(row)
+    cells = [f"{row['structure']:>9} {row['d']:>4} {row['n']:>6} "
+             f"{row['radius']:>6g}",
+             f"{row['degree'] or '-':>4} {row['route']:>9} {route or '-':>9}"]
+    for route in ("exact", route):
         ms, foretold = (row[key].get(route)
                         for key in ("measured_ms", "predicted_ms"))
         cells.append(f"{ms:>10.3f}" if ms else f"{'-':>10}")
@@ -105,18 +126,30 @@ def line(row):
     return "  ".join(cells).rstrip()
 
 
-HEAD = (f"{'d':>4} {'n':>6} {'radius':>6}  {'g':>4} {'auto':>9}  "
-        f"{'exact ms':>10}  {'predicted':>10}  {'features':>10}  "
-        f"{'predicted':>10}  {'x best':>6}")
+HEAD = (f"{'structure':>9} {'d':>4} {'n':>6} {'radius':>6}  {'g':>4} "
+        f"{'auto':>9} {'other':>9}  {'exact ms':>10}  {'predicted':>10}  "
+        f"{'other ms':>10}  {'predicted':>10}  {'x best':>6}")
 
 
 def summary(rows):
-    foretold = [row for row in rows if row["n"] >= PREDICTED_FROM]
-    yield (f"auto within {AUTO_FACTOR:g}x + {1e3 * AUTO_MS:g} us of the best: "
-           f"{sum(row['auto_met'] for row in rows)} of {len(rows)}")
-    yield (f"predictions within {PREDICTED_FACTOR:g}x from n = "
-           f"{PREDICTED_FROM}: {sum(row['predicted_met'] for row in foretold)}"
-           f" of {len(foretold)}")
+    for structure in dict.fromkeys(row["structure"] for row in rows):
+        mine = [row for row in rows if row["structure"] == structure]
+        foretold = [row for row in mine if row["n"] >= PREDICTED_FROM]
+        yield (f"{structure}: auto within {AUTO_FACTOR:g}x + "
+               f"{1e3 * AUTO_MS:g} us of the best: "
+               f"{sum(row['auto_met'] for row in mine)} of {len(mine)}; "
+               f"predictions within {PREDICTED_FACTOR:g}x from n = "
+               f"{PREDICTED_FROM}: "
+               f"{sum(row['predicted_met'] for row in foretold)} of "
+               f"{len(foretold)}")
+
+
+def problems(structures):
+    for structure in structures:
+        sizes = (STRUCTURE_SIZES if structure in STRUCTURES else
+                 itertools.product(WIDTHS, LENGTHS, RADII))
+        for d, n, radius in sizes:
+            yield structure, n, d, radius
 
 
 def main():
@@ -127,14 +160,17 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=0.1)
+    parser.add_argument("--structure", action="append",
+                        choices=("none", *STRUCTURES),
+                        help="these alone (all)")
     parser.add_argument("--json", default=os.path.join(
         kernels.ROOT, "build", "plans.json"))
     options = parser.parse_args()
     print(HEAD, flush=True)
     rows = []
-    for d, n, radius in itertools.product(WIDTHS, LENGTHS, RADII):
+    for problem in problems(options.structure or ("none", *STRUCTURES)):
         with tempfile.TemporaryDirectory() as folder:
-            rows.append(judge(measure(folder, n, d, radius, options)))
+            rows.append(judge(measure(folder, *problem, options)))
         print(line(rows[-1]), flush=True)
     for text in summary(rows):
         print(text)
