@@ -9,6 +9,7 @@ import test_features
 from cases import name
 from harness import (asked_for, compile_kernel, run_kernel, solve_with_tools,
                      succeed)
+from test_entry_points import pytestmark as loads_kernels
 
 # Times the error found, where that is not rounding alone: the median of the
 # outputs of one problem. Gradients of weights are sums over rows whose errors
@@ -173,6 +174,7 @@ def test_rounded_inputs_have_no_certificate(tmp_path):
     assert report["status"] == "ok" and report["certified"] == {}
 
 
+@loads_kernels
 def test_a_wrong_output_gets_a_large_bound(tmp_path):
     """The certificate looks at what was computed, not at what should have
     been: called from C with an output that is off by one."""
