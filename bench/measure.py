@@ -170,61 +170,56 @@ class Bench:
             row["bytes_per_row"] = arithmetic.bytes_per_row(
                 arrays, row["workspace_bytes"], row["heads"], row["n"])
 
-    def scaling(self, work):
-        """The almost linear route of a work on one thread and on all, in
-        turns."""
-        most, route = self.options.threads, work.almost_linear
+    def variants(self, work, route, changes):
+        """{name: summary} of calls of one route, in turns; `changes`: what is
+        different in the job of each. Raises Skipped where one cannot run."""
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
             job = self.jobs(work, folder, [route])[route]
             worker = self.workers.of(route)
 
-            def timer(threads):
+            def timer(change):
                 def time_for(seconds):
-                    worker.ask(op="prepare", job={**job, "threads": threads,
-                                                  "answers": None})
+                    worker.ask(op="prepare", job={**job, "answers": None,
+                                                  **change})
                     return worker.ask(op="time", seconds=seconds)["seconds"]
                 return time_for
 
-            times = take_turns({count: timer(count) for count in (1, most)},
-                               self.options.rounds, self.options.turn,
-                               self.options.most)
-        for count, found in times.items():
+            times = take_turns(
+                {name: timer(change) for name, change in changes.items()},
+                self.options.rounds, self.options.turn, self.options.most)
+        for found in times.values():
             if isinstance(found, Skipped):
-                return {"work": work.name, "skipped": str(found)}
-        one, all_threads = (arithmetic.summary(times[c]) for c in (1, most))
-        return {"work": work.name, "threads": most,
-                "one": one, "all": all_threads,
+                raise found
+        return {name: arithmetic.summary(found)
+                for name, found in times.items()}
+
+    def scaling(self, work):
+        """The almost linear route of a work on one thread and on all, in
+        turns."""
+        most = self.options.threads
+        try:
+            made = self.variants(work, work.almost_linear,
+                                 {"one": {"threads": 1}, "all": {}})
+        except Skipped as reason:
+            return {"work": work.name, "skipped": str(reason)}
+        return {"work": work.name, "threads": most, **made,
                 "peak_gflops": {"one": self.peak_rate(1),
                                 "all": self.peak_rate(most)},
-                **{f"times_{key}": one[f"ms_{key}"] / all_threads[f"ms_{key}"]
-                   for key in ("best", "median")}}
+                **{f"times_{key}": made["one"][f"ms_{key}"]
+                   / made["all"][f"ms_{key}"] for key in ("best", "median")}}
 
     def guard(self, work):
         """What measuring the data costs: calls on features in turns with calls
         whose keys are far beyond the bound, which a kernel measures and
         refuses."""
-        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
-            job = self.jobs(work, folder, ["features"])["features"]
-            worker = self.workers.of("features")
-
-            def timer(refused):
-                def time_for(seconds):
-                    worker.ask(op="prepare", job={**job, "refused": refused,
-                                                  "answers": None})
-                    return worker.ask(op="time", seconds=seconds)["seconds"]
-                return time_for
-
-            times = take_turns({"all": timer(False), "guard": timer(True)},
-                               self.options.rounds, self.options.turn,
-                               self.options.most)
-        for found in times.values():
-            if isinstance(found, Skipped):
-                return {"work": work.name, "skipped": str(found)}
-        made = {name: arithmetic.summary(found)
-                for name, found in times.items()}
-        shares = {f"share_{key}": made["guard"][f"ms_{key}"]
-                  / made["all"][f"ms_{key}"] for key in ("best", "median")}
-        return {"work": work.name, **made, **shares}
+        try:
+            made = self.variants(work, "features",
+                                 {"all": {}, "guard": {"refused": True}})
+        except Skipped as reason:
+            return {"work": work.name, "skipped": str(reason)}
+        return {"work": work.name, **made,
+                **{f"share_{key}": made["guard"][f"ms_{key}"]
+                   / made["all"][f"ms_{key}"] for key in ("best", "median")}}
 
     def memory(self, work):
         """The peak of resident memory of ropegrad-run, inputs and outputs in
