@@ -87,30 +87,9 @@ bool prove(Approximation &fit) {
          std::isfinite(fit.bounds.deltaPrime);
 }
 
-/// The same polynomial is asked for by a plan, by several passes and for every
-/// exp that is emitted, from several threads; a fit takes milliseconds.
-class Fits {
-public:
-  using Key = std::tuple<double, unsigned, Fit, bool, std::optional<double>>;
-  using Make = std::optional<Approximation> (*)(const Key &);
+using FitKey = std::tuple<double, unsigned, Fit, bool, std::optional<double>>;
 
-  std::optional<Approximation> of(const Key &key, Make make) {
-    {
-      std::lock_guard<std::mutex> lock(mutex);
-      if (auto found = made.find(key); found != made.end())
-        return found->second;
-    }
-    std::optional<Approximation> fit = make(key);
-    std::lock_guard<std::mutex> lock(mutex);
-    return made.try_emplace(key, std::move(fit)).first->second;
-  }
-
-private:
-  std::mutex mutex;
-  std::map<Key, std::optional<Approximation>> made;
-};
-
-std::optional<Approximation> fitAndProve(const Fits::Key &key) {
+std::optional<Approximation> fitAndProve(const FitKey &key) {
   auto [radius, degree, fit, gradient, sigma] = key;
   std::optional<Approximation> result =
       fitOnly(radius, degree, fit, gradient, sigma,
@@ -127,11 +106,22 @@ double widenedRadius(double radius) { return radius * (1.0 + 0x1p-10); }
 std::optional<Approximation> approximateExp(double radius, unsigned degree,
                                             Fit fit, bool gradient,
                                             std::optional<double> sigma) {
-  static Fits fits;
   // A nan is no key.
   if (std::isnan(radius) || (sigma && std::isnan(*sigma)))
     return std::nullopt;
-  return fits.of({radius, degree, fit, gradient, sigma}, fitAndProve);
+  // The same polynomial is asked for by a plan, by several passes and for every
+  // exp that is emitted, from several threads; a fit takes milliseconds.
+  static std::mutex mutex;
+  static std::map<FitKey, std::optional<Approximation>> fits;
+  FitKey key{radius, degree, fit, gradient, sigma};
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    if (auto found = fits.find(key); found != fits.end())
+      return found->second;
+  }
+  std::optional<Approximation> made = fitAndProve(key);
+  std::lock_guard<std::mutex> lock(mutex);
+  return fits.try_emplace(key, std::move(made)).first->second;
 }
 
 double relevantError(const Approximation &approximation, bool gradient) {

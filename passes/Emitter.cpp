@@ -166,9 +166,11 @@ Value Emitter::integersLike(Value x, int64_t value) {
 static constexpr double kLeastLog2 = -100.0;
 
 namespace {
-/// What differs between single and double precision in exp. What is far below a
-/// rounding of any sum is 0 long before it is subnormal: products with
-/// subnormal numbers, or that are, take a hundred times as long.
+/// What differs between single and double precision in exp. 2^x is taken of
+/// logits relative to those of their row: what is far below a rounding of the
+/// sum is 0 long before it is subnormal, for products with subnormal numbers,
+/// or that are, take a hundred times as long. exp, also taken of a bias as it
+/// is, has all normal numbers.
 struct ExpConstants {
   unsigned degree;
   double magic; ///< adding it rounds to an integer in the low bits
@@ -190,9 +192,9 @@ Value Emitter::exp2(Value x) {
 
 Value Emitter::exponential(Value x, bool base2) {
   ExpConstants c = element.isF64()
-                       ? ExpConstants{12,    0x1.8p52, 52,     -693.1,
+                       ? ExpConstants{12,    0x1.8p52, 52,     -708.3,
                                       709.7, -1000.0,  1023.9, 0x1.62e42fep-1}
-                       : ExpConstants{6,    0x1.8p23,   23,    -69.3,
+                       : ExpConstants{6,    0x1.8p23,   23,    -87.3,
                                       88.7, kLeastLog2, 127.9, 0x1.62ep-1};
   auto constant = [&](double value) { return constantLike(x, value); };
   // These keep nan: the comparison with nan is false.

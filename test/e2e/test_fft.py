@@ -169,3 +169,15 @@ def test_large_position_matrices_are_refused(tmp_path):
     done = tool("ropegrad-run", kernel, "--in", tmp_path / "in", "--out",
                 tmp_path / "out")
     assert_refused(done, "ropegrad-run", ("radius", "0.5"), tmp_path / "out")
+
+
+@pytest.mark.parametrize("shift", (-84, -72, 80))
+def test_a_bias_far_from_zero(shift, tmp_path):
+    """Its exponential is taken as it is, over all normal numbers."""
+    problem, arrays = reference.make_problem(
+        61, 4, entry="attention", position="none", bias=True, radius=.3,
+        tolerance=1e-2, seed=2)
+    arrays["bias"] = (arrays["bias"] + shift).astype(np.float32)
+    report, got = solve_with_tools(tmp_path, problem, arrays, "--route", "fft")
+    assert report["route"] == "fft"
+    assert_answers(problem, arrays, got, 4 * problem["tolerance"])
