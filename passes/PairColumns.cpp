@@ -148,10 +148,10 @@ SmallVector<PairColumns::Slot> PairColumns::slots(Value first, int64_t part) {
   return result;
 }
 
-Value PairColumns::monomial(const Slot &slot, Value x, Value at) {
+Value PairColumns::monomial(const Slot &slot, Slice x) {
   Value product;
   for (Value factor : slot.factors) {
-    Value value = e.load(x, e.add(at, factor), e.lanes);
+    Value value = e.load(e.advance(x, factor), e.lanes);
     product = product ? e.mulf(product, value) : value;
   }
   return product;
@@ -189,56 +189,111 @@ void PairColumns::storeTile(ArrayRef<Value> columns, Value block, Value at,
 // Kernels
 //===----------------------------------------------------------------------===//
 
+namespace {
+/// The arguments of a kernel, in their order.
+class Arguments {
+public:
+  explicit Arguments(ValueRange all) : rest(all) {}
+  Value value() { return take(1).front(); }
+  Slice slice() {
+    ValueRange both = take(2);
+    return {both[0], both[1]};
+  }
+
+private:
+  ValueRange take(size_t count) {
+    ValueRange taken = rest.take_front(count);
+    rest = rest.drop_front(count);
+    return taken;
+  }
+  ValueRange rest;
+};
+} // namespace
+
+void PairColumns::callKernel(const Twine &what, ArrayRef<Value> arguments,
+                             function_ref<void(Emitter &, ValueRange)> body) {
+  e.call(e.kernel(anchor, name(what), ValueRange(arguments).getTypes(), body),
+         arguments);
+}
+
+/// Emits body(tile, part, slots) for both parts of the block that starts with
+/// lane number `first`, in a loop over tiles.
+void PairColumns::forTiles(
+    Value first, Value tiles,
+    function_ref<void(Value, int64_t, ArrayRef<Slot>)> body) {
+  SmallVector<Slot> real = slots(first, 0), imaginary = slots(first, 1);
+  e.loop(e.index(0), tiles, 1, [&](Value tile) {
+    body(tile, 0, real);
+    body(tile, 1, imaginary);
+  });
+}
+
+/// The columns of a tile; with `fresh` 1, not 0, they are zeroed before `part`
+/// 0.
+Slice PairColumns::sumsOf(Slice panels, Value tile, int64_t columns,
+                          int64_t part, Value fresh) {
+  Slice here = e.advance(panels, e.mul(tile, columns * e.lanes));
+  if (part == 0)
+    e.loop(e.index(0), e.mul(fresh, columns * e.lanes), e.lanes, [&](Value c) {
+      e.store(e.splat(0.0, e.lanes), e.advance(here, c));
+    });
+  return here;
+}
+
+/// sums[column of the slot] += weight · y · monomial, columns from `from` on.
+void PairColumns::addProduct(const Slot &slot, Value y, Slice x, Slice sums,
+                             Value from) {
+  Value phi = e.mulf(monomial(slot, x), e.broadcast(slot.weight, e.lanes));
+  Slice to = e.advance(sums, e.sub(slot.column, e.mul(from, e.lanes)));
+  e.store(e.fma(phi, y, e.load(to, e.lanes)), to);
+}
+
 void PairColumns::gather(Slice x, Slice factor, Value first, Value tiles,
                          Slice block, bool weighted) {
-  auto body = [&](Emitter &, ValueRange a) {
-    for (int64_t part : {0, 1}) {
-      SmallVector<Slot> all = slots(a[4], part);
-      e.loop(e.index(0), a[5], 1, [&](Value tile) {
-        Value xAt = e.add(a[1], e.mul(tile, (d + 2) * e.lanes));
-        Value vAt = e.add(a[3], e.mul(tile, (lanes.width + 1) * e.lanes));
-        SmallVector<Value> columns;
-        for (const Slot &slot : all) {
-          Value v = e.load(a[2], e.add(vAt, slot.column), e.lanes);
-          v = e.mulf(v, monomial(slot, a[0], xAt));
-          if (weighted)
-            v = e.mulf(v, e.broadcast(slot.weight, e.lanes));
-          columns.push_back(v);
-        }
-        storeTile(columns, a[6], a[7], tile, part);
-      });
-    }
+  auto body = [&](Emitter &, ValueRange arguments) {
+    Arguments a(arguments);
+    Slice x = a.slice(), factor = a.slice(), block = a.slice();
+    Value first = a.value(), tiles = a.value();
+    forTiles(first, tiles, [&](Value tile, int64_t part, ArrayRef<Slot> all) {
+      Slice xs = e.advance(x, e.mul(tile, xColumns() * e.lanes));
+      Slice vs = e.advance(factor, e.mul(tile, vColumns() * e.lanes));
+      SmallVector<Value> columns;
+      for (const Slot &slot : all) {
+        Value v = e.load(e.advance(vs, slot.column), e.lanes);
+        v = e.mulf(v, monomial(slot, xs));
+        if (weighted)
+          v = e.mulf(v, e.broadcast(slot.weight, e.lanes));
+        columns.push_back(v);
+      }
+      storeTile(columns, block.buffer, block.offset, tile, part);
+    });
   };
-  Type b = e.bufferType(), i = e.b.getIndexType();
-  auto kernel = e.kernel(anchor, name(weighted ? "weigh" : "gather"),
-                         {b, i, b, i, i, i, b, i}, body);
-  e.call(kernel, {x.buffer, x.offset, factor.buffer, factor.offset, first,
-                  tiles, block.buffer, block.offset});
+  callKernel((weighted ? "weigh" : "gather"),
+             {x.buffer, x.offset, factor.buffer, factor.offset, block.buffer,
+              block.offset, first, tiles},
+             body);
 }
 
 void PairColumns::scatter(Slice block, Value first, Value tiles, Slice x,
-                          Slice sums) {
-  auto body = [&](Emitter &, ValueRange a) {
-    for (int64_t part : {0, 1}) {
-      SmallVector<Slot> all = slots(a[2], part);
-      e.loop(e.index(0), a[3], 1, [&](Value tile) {
-        Value xAt = e.add(a[5], e.mul(tile, (d + 2) * e.lanes));
-        Value sumAt = e.add(a[7], e.mul(tile, (lanes.width + 1) * e.lanes));
-        SmallVector<Value> columns = loadTile(a[0], a[1], tile, part);
-        for (auto [slot, y] : llvm::zip(all, columns)) {
-          Value phi = e.mulf(monomial(slot, a[4], xAt),
-                             e.broadcast(slot.weight, e.lanes));
-          Value at = e.add(sumAt, slot.column);
-          e.store(e.fma(phi, y, e.load(a[6], at, e.lanes)), a[6], at);
-        }
-      });
-    }
+                          const ColumnPanels &sums, Value fresh) {
+  auto body = [&](Emitter &, ValueRange arguments) {
+    Arguments a(arguments);
+    Slice block = a.slice(), x = a.slice(), panels = a.slice();
+    Value first = a.value(), tiles = a.value();
+    Value column = a.value(), fresh = a.value();
+    forTiles(first, tiles, [&](Value tile, int64_t part, ArrayRef<Slot> all) {
+      Slice xs = e.advance(x, e.mul(tile, xColumns() * e.lanes));
+      Slice to = sumsOf(panels, tile, sums.reach, part, fresh);
+      SmallVector<Value> columns =
+          loadTile(block.buffer, block.offset, tile, part);
+      for (auto [slot, y] : llvm::zip(all, columns))
+        addProduct(slot, y, xs, to, column);
+    });
   };
-  Type b = e.bufferType(), i = e.b.getIndexType();
-  auto kernel =
-      e.kernel(anchor, name("scatter"), {b, i, i, i, b, i, b, i}, body);
-  e.call(kernel, {block.buffer, block.offset, first, tiles, x.buffer, x.offset,
-                  sums.buffer, sums.offset});
+  callKernel("scatter" + Twine(sums.reach),
+             {block.buffer, block.offset, x.buffer, x.offset, sums.at.buffer,
+              sums.at.offset, first, tiles, sums.from, fresh},
+             body);
 }
 
 Value mlir::ropegrad::emitReverseProduct(Emitter &e, ValueRange factors,
@@ -259,78 +314,72 @@ Value mlir::ropegrad::emitReverseProduct(Emitter &e, ValueRange factors,
 }
 
 void PairColumns::reverse(Slice block, Value first, Value tiles, Slice x,
-                          Slice u, Slice dx, std::optional<Slice> sums) {
-  auto body = [&](Emitter &, ValueRange a) {
-    for (int64_t part : {0, 1}) {
-      SmallVector<Slot> all = slots(a[2], part);
-      e.loop(e.index(0), a[3], 1, [&](Value tile) {
-        Value skip = e.mul(tile, (d + 2) * e.lanes);
-        Value xAt = e.add(a[5], skip), dxAt = e.add(a[9], skip);
-        Value wide = e.mul(tile, (lanes.width + 1) * e.lanes);
-        Value uAt = e.add(a[7], wide);
-        SmallVector<Value> columns = loadTile(a[0], a[1], tile, part);
-        for (auto [slot, y] : llvm::zip(all, columns)) {
-          Value u = e.load(a[6], e.add(uAt, slot.column), e.lanes);
-          Value weighted = e.mulf(y, e.broadcast(slot.weight, e.lanes));
-          emitReverseProduct(e, slot.factors, e.mulf(u, weighted), {a[4], xAt},
-                             {a[8], dxAt});
-          if (!sums)
-            continue;
-          Value at = e.add(e.add(a[11], wide), slot.column);
-          e.store(e.fma(monomial(slot, a[4], xAt), weighted,
-                        e.load(a[10], at, e.lanes)),
-                  a[10], at);
-        }
-      });
-    }
+                          Slice u, Slice dx, std::optional<ColumnPanels> sums,
+                          Value fresh) {
+  auto body = [&](Emitter &, ValueRange arguments) {
+    Arguments a(arguments);
+    Slice block = a.slice(), x = a.slice(), u = a.slice(), dx = a.slice();
+    Value first = a.value(), tiles = a.value(), fresh = a.value();
+    Slice panels = sums ? a.slice() : Slice();
+    Value column = sums ? a.value() : Value();
+    forTiles(first, tiles, [&](Value tile, int64_t part, ArrayRef<Slot> all) {
+      Slice xs = e.advance(x, e.mul(tile, xColumns() * e.lanes));
+      Slice us = e.advance(u, e.mul(tile, vColumns() * e.lanes));
+      Slice dxs = sumsOf(dx, tile, xColumns(), part, fresh), to;
+      if (sums)
+        to = sumsOf(panels, tile, sums->reach, part, fresh);
+      SmallVector<Value> columns =
+          loadTile(block.buffer, block.offset, tile, part);
+      for (auto [slot, y] : llvm::zip(all, columns)) {
+        Value factor = e.load(e.advance(us, slot.column), e.lanes);
+        Value weighted = e.mulf(y, e.broadcast(slot.weight, e.lanes));
+        emitReverseProduct(e, slot.factors, e.mulf(factor, weighted), xs, dxs);
+        if (sums)
+          addProduct(slot, y, xs, to, column);
+      }
+    });
   };
-  Type b = e.bufferType(), i = e.b.getIndexType();
-  SmallVector<Type> types = {b, i, i, i, b, i, b, i, b, i};
-  SmallVector<Value> arguments = {
-      block.buffer, block.offset, first,    tiles,     x.buffer,
-      x.offset,     u.buffer,     u.offset, dx.buffer, dx.offset};
+  SmallVector<Value> all = {block.buffer, block.offset, x.buffer,  x.offset,
+                            u.buffer,     u.offset,     dx.buffer, dx.offset,
+                            first,        tiles,        fresh};
+  std::string what = "reverse";
   if (sums) {
-    types.append({b, i});
-    arguments.append({sums->buffer, sums->offset});
+    all.append({sums->at.buffer, sums->at.offset, sums->from});
+    what += "_scatter" + std::to_string(sums->reach);
   }
-  e.call(
-      e.kernel(anchor, name(sums ? "reverse_scatter" : "reverse"), types, body),
-      arguments);
+  callKernel(what, all, body);
 }
 
 void PairColumns::derive(Slice block, Value first, Value tiles, Slice x,
-                         Slice sums, Slice slopes, Value from, int64_t reach) {
-  auto body = [&](Emitter &, ValueRange a) {
-    Value before = e.mul(a[10], (d + 2) * e.lanes);
-    for (int64_t part : {0, 1}) {
-      SmallVector<Slot> all = slots(a[2], part);
-      SmallVector<Value> places;
-      for (const Slot &slot : all)
-        places.push_back(e.sub(e.mul(slot.column, d + 2), before));
-      e.loop(e.index(0), a[3], 1, [&](Value tile) {
-        Value xAt = e.add(a[5], e.mul(tile, (d + 2) * e.lanes));
-        Value sumAt = e.add(a[7], e.mul(tile, (lanes.width + 1) * e.lanes));
-        Value slopeAt = e.add(a[9], e.mul(tile, reach * (d + 2) * e.lanes));
-        SmallVector<Value> columns = loadTile(a[0], a[1], tile, part);
-        for (auto [slot, place, y] : llvm::zip(all, places, columns)) {
-          Value weighted = e.mulf(y, e.broadcast(slot.weight, e.lanes));
-          emitReverseProduct(e, slot.factors, weighted, {a[4], xAt},
-                             {a[8], e.add(slopeAt, place)});
-          // Rounded as by scatter: the output of a call without gradient.
-          Value phi = e.mulf(monomial(slot, a[4], xAt),
-                             e.broadcast(slot.weight, e.lanes));
-          Value at = e.add(sumAt, slot.column);
-          e.store(e.fma(phi, y, e.load(a[6], at, e.lanes)), a[6], at);
-        }
-      });
-    }
+                         const ColumnPanels &sums, const ColumnPanels &slopes,
+                         Value fresh) {
+  auto body = [&](Emitter &, ValueRange arguments) {
+    Arguments a(arguments);
+    Slice block = a.slice(), x = a.slice(), panels = a.slice();
+    Slice derivatives = a.slice();
+    Value first = a.value(), tiles = a.value();
+    Value column = a.value(), fresh = a.value();
+    forTiles(first, tiles, [&](Value tile, int64_t part, ArrayRef<Slot> all) {
+      Slice xs = e.advance(x, e.mul(tile, xColumns() * e.lanes));
+      Slice to = sumsOf(panels, tile, sums.reach, part, fresh);
+      Slice dxs =
+          sumsOf(derivatives, tile, slopes.reach * xColumns(), part, fresh);
+      SmallVector<Value> columns =
+          loadTile(block.buffer, block.offset, tile, part);
+      for (auto [slot, y] : llvm::zip(all, columns)) {
+        Value weighted = e.mulf(y, e.broadcast(slot.weight, e.lanes));
+        Value place = e.sub(slot.column, e.mul(column, e.lanes));
+        emitReverseProduct(e, slot.factors, weighted, xs,
+                           e.advance(dxs, e.mul(place, xColumns())));
+        addProduct(slot, y, xs, to, column);
+      }
+    });
   };
-  Type b = e.bufferType(), i = e.b.getIndexType();
-  auto kernel = e.kernel(anchor, name("derive" + Twine(reach)),
-                         {b, i, i, i, b, i, b, i, b, i, i}, body);
-  e.call(kernel,
-         {block.buffer, block.offset, first, tiles, x.buffer, x.offset,
-          sums.buffer, sums.offset, slopes.buffer, slopes.offset, from});
+  callKernel("derive" + Twine(slopes.reach),
+             {block.buffer, block.offset, x.buffer, x.offset, sums.at.buffer,
+              sums.at.offset, slopes.at.buffer, slopes.at.offset, first, tiles,
+              sums.from, fresh},
+             body);
 }
 
 void PairColumns::unpack(Slice blocks, Value tile, Slice columns) {

@@ -104,24 +104,21 @@ private:
   Value buffer;
 };
 
-/// Panels of the derivatives of sums: each part holds those of the columns that
-/// its lanes meet.
-class PairSlopes {
+/// PairSums of what belongs to columns of a factor, `each` numbers to a column:
+/// a part holds those of the columns that its lanes meet.
+class PairColumnSums {
 public:
-  PairSlopes(Emitter &e, const RowSpace &space, int64_t d, const Lanes &lanes,
-             int64_t parts, int64_t blocksEach);
-  /// The panel of row `row` of a part, and the first column in it.
-  Slice at(Value batch, Value head, Value part, Value row) const {
-    return sums.at(batch, head, part, row);
-  }
-  Value firstColumn(Value part) const;
+  /// Of the `each` numbers, `kept` from `skipped` on are wanted.
+  PairColumnSums(Emitter &e, const RowSpace &space, const Lanes &lanes,
+                 int64_t parts, int64_t blocksEach, int64_t each,
+                 int64_t skipped, int64_t kept);
+  /// The panels of a part from row `row` on.
+  ColumnPanels at(Value batch, Value head, Value part, Value row) const;
   void clear(Value batch, Value head, Value part) {
     sums.clear(batch, head, part);
   }
-  /// out[c · d + a] = the sum of all parts; a loop over rows.
+  /// out[c · kept + a] = the sum of all parts; a loop over rows.
   void finish(Operation *anchor, const Tall &out);
-
-  int64_t reach; ///< columns of a part
 
 private:
   static int64_t widest(const Lanes &lanes, int64_t parts, int64_t lanesEach);
@@ -132,9 +129,8 @@ private:
 
   Emitter &e;
   RowSpace space;
-  int64_t d;
   Lanes lanes;
-  int64_t parts, lanesEach;
+  int64_t parts, lanesEach, reach, each, skipped, kept;
   PairSums sums;
 };
 

@@ -336,18 +336,21 @@ private:
       Slice xs = x.at(batch, head, row);
       Slice result = out.at(batch, head, part, row);
       Slice us = u ? u->at(batch, head, row) : Slice();
-      std::optional<Slice> also;
+      auto wide = [&](Slice panel) {
+        return ColumnPanels{panel, e.index(0), width + 1};
+      };
+      std::optional<ColumnPanels> also;
       if (sums)
-        also = sums->at(batch, head, part, row);
+        also = wide(sums->at(batch, head, part, row));
       Value count = tiles;
       e.loop(first, last, 1, [&](Value block) {
         Slice at = to.block(e, which, block);
         emitInverse(e, op, level.fourier, at, work, level.size);
         Value lane = e.mul(block, e.lanes);
         if (isReverse)
-          to.columns.reverse(at, lane, count, xs, us, result, also);
+          to.columns.reverse(at, lane, count, xs, us, result, also, e.index(0));
         else
-          to.columns.scatter(at, lane, count, xs, result);
+          to.columns.scatter(at, lane, count, xs, wide(result), e.index(0));
       });
     });
   }

@@ -102,8 +102,10 @@ public:
                                     ? Fourier{}
                                     : blocks.levels[0].fourier)
                           .lanes.blocks()),
-        units(rows.x, blocksOfLanes),
-        out(e, rows.x, reverse ? polynomial.d + 2 : width + 1, units.parts) {}
+        units(rows.x, blocksOfLanes) {
+    if (reverse)
+      gradient.emplace(e, rows.x, polynomial.d + 2, units.parts);
+  }
 
   void emit(const PairProductOperands &in) {
     pack(in);
@@ -121,11 +123,12 @@ public:
       for (const ToeplitzLevel &level : blocks.levels)
         emitLevel(level, unit);
     });
-    out.finish(op, in.out, isReverse ? 1 : 0);
+    if (gradient)
+      gradient->finish(op, in.out, 1);
     if (slopes)
       slopes->finish(op, *in.slopes);
     if (sums)
-      sums->finish(op, *in.sums, 0);
+      sums->finish(op, isReverse ? *in.sums : in.out);
     if (distances)
       distances->finish(in.correlation);
   }
@@ -146,22 +149,30 @@ private:
     factor.pack(op, in.factor);
     if (isReverse)
       u.emplace(e, rows.x, width, false).pack(op, in.u);
+    Lanes lanes = columnsOf(Fourier{}).lanes;
     if (in.slopes)
-      slopes.emplace(e, rows.x, polynomial.d, columnsOf(Fourier{}).lanes,
-                     units.parts, units.blocksEach);
-    if (in.sums)
-      sums.emplace(e, rows.x, width + 1, units.parts);
+      slopes.emplace(e, rows.x, lanes, units.parts, units.blocksEach,
+                     polynomial.d + 2, 1, polynomial.d);
+    if (in.sums || !isReverse)
+      sums.emplace(e, rows.x, lanes, units.parts, units.blocksEach, 1, 0, 1);
     if (in.correlation)
       distances.emplace(e, op, blocks, rows.y, rows.spectra, units.parts);
     spectra = rows.transposed ? conjugate(in.spectra) : in.spectra;
   }
 
+  /// Whether the first block of columns meets all rows, and so can start their
+  /// sums; it spares memory that has left the caches by then.
+  bool startsSums() const { return blocks.band == 0; }
+
   void clear(const Unit &unit) {
-    out.clear(unit.batch, unit.head, unit.part);
-    if (slopes)
-      slopes->clear(unit.batch, unit.head, unit.part);
-    if (sums)
-      sums->clear(unit.batch, unit.head, unit.part);
+    if (!startsSums()) {
+      if (gradient)
+        gradient->clear(unit.batch, unit.head, unit.part);
+      if (slopes)
+        slopes->clear(unit.batch, unit.head, unit.part);
+      if (sums)
+        sums->clear(unit.batch, unit.head, unit.part);
+    }
     if (distances)
       e.loop(0, rows.members(), 1, [&](Value member) {
         distances->clear(unit.batch, rows.queryHead(e, unit.head, member),
@@ -216,18 +227,22 @@ private:
       emitConvolve(e, op, f, block, {spectra, spectrumAt}, work, level.size,
                    level.size);
     }
-    Slice to = out.at(unit.batch, unit.head, unit.part, piece.to);
+    auto of = [&](auto &each) {
+      return each.at(unit.batch, unit.head, unit.part, piece.to);
+    };
+    Value one = e.index(1), fresh = e.index(0);
+    if (startsSums())
+      fresh = e.sub(one, e.min(e.add(e.sub(number, unit.first), member), one));
     if (slopes)
-      return columns.derive(
-          block, lane, piece.toTiles, xs, to,
-          slopes->at(unit.batch, unit.head, unit.part, piece.to),
-          slopes->firstColumn(unit.part), slopes->reach);
+      return columns.derive(block, lane, piece.toTiles, xs, of(*sums),
+                            of(*slopes), fresh);
     if (!isReverse)
-      return columns.scatter(block, lane, piece.toTiles, xs, to);
-    std::optional<Slice> also;
+      return columns.scatter(block, lane, piece.toTiles, xs, of(*sums), fresh);
+    std::optional<ColumnPanels> also;
     if (sums)
-      also = sums->at(unit.batch, unit.head, unit.part, piece.to);
-    columns.reverse(block, lane, piece.toTiles, xs, us, to, also);
+      also = of(*sums);
+    columns.reverse(block, lane, piece.toTiles, xs, us, of(*gradient), also,
+                    fresh);
   }
 
   /// The spectra of t ↦ T(−t).
@@ -258,9 +273,8 @@ private:
   Value spectra; ///< transposed, those of t ↦ T(−t)
   int64_t blocksOfLanes;
   PairUnits units;
-  PairSums out;
-  std::optional<PairSlopes> slopes;
-  std::optional<PairSums> sums;
+  std::optional<PairSums> gradient; ///< of a pair_reverse
+  std::optional<PairColumnSums> slopes, sums;
   std::optional<DistanceSums> distances;
 };
 

@@ -85,7 +85,16 @@ struct Lanes {
   }
 };
 
-/// Kernels between panels and blocks for one side of a polynomial.
+/// Panels that sum up columns `from` to `from + reach - 1` of a factor and of
+/// the rubbish column behind its last, one or more numbers for each.
+struct ColumnPanels {
+  Slice at; ///< of the first row
+  Value from;
+  int64_t reach;
+};
+
+/// Kernels between panels and blocks for one side of a polynomial. Those that
+/// add to sums take what stands there for zeros if `fresh` is 1 and not 0.
 class PairColumns {
 public:
   PairColumns(Emitter &e, Operation *anchor, const PairPolynomial &polynomial,
@@ -97,19 +106,20 @@ public:
   /// with lane number `first`. With `weighted` times the weights.
   void gather(Slice x, Slice factor, Value first, Value tiles, Slice block,
               bool weighted);
-  /// sums += weight · monomial of x · column of the block, panels of
-  /// width + 1 columns of which the last gathers rubbish.
-  void scatter(Slice block, Value first, Value tiles, Slice x, Slice sums);
+  /// sums += weight · monomial of x · column of the block.
+  void scatter(Slice block, Value first, Value tiles, Slice x,
+               const ColumnPanels &sums, Value fresh);
   /// dx += gradient of Σ weight · ⟨u, column⟩ · monomial of x by x: panels of
   /// d + 2 columns of which the first and the last are rubbish. With `sums`
   /// also what scatter does.
   void reverse(Slice block, Value first, Value tiles, Slice x, Slice u,
-               Slice dx, std::optional<Slice> sums);
-  /// sums as scatter does, and slopes += its derivative by x: panels of `reach`
-  /// times d + 2 columns, those of column `from` of the factor first, of each
-  /// of which the first and the last are rubbish.
-  void derive(Slice block, Value first, Value tiles, Slice x, Slice sums,
-              Slice slopes, Value from, int64_t reach);
+               Slice dx, std::optional<ColumnPanels> sums, Value fresh);
+  /// sums as scatter does, and slopes += its derivative by x: d + 2 numbers for
+  /// each column, of which the first and the last are rubbish. Both hold the
+  /// same columns.
+  void derive(Slice block, Value first, Value tiles, Slice x,
+              const ColumnPanels &sums, const ColumnPanels &slopes,
+              Value fresh);
   /// Between all blocks, which follow one another, and their lanes for one tile
   /// of elements: elements in lanes, real parts, imaginary parts, lane by lane.
   void unpack(Slice blocks, Value tile, Slice columns);
@@ -124,10 +134,16 @@ private:
   };
   std::string name(const Twine &what) const;
   SmallVector<Slot> slots(Value first, int64_t part);
-  Value monomial(const Slot &slot, Value x, Value at);
-  /// Calls body(tile number) in a loop over tiles.
-  SmallVector<Value> rowsOfTile(Value block, Value at, Value tile,
-                                int64_t part);
+  int64_t xColumns() const { return d + 2; }
+  int64_t vColumns() const { return lanes.width + 1; }
+  Value monomial(const Slot &slot, Slice x);
+  void callKernel(const Twine &what, ArrayRef<Value> arguments,
+                  function_ref<void(Emitter &, ValueRange)> body);
+  void forTiles(Value first, Value tiles,
+                function_ref<void(Value, int64_t, ArrayRef<Slot>)> body);
+  Slice sumsOf(Slice panels, Value tile, int64_t columns, int64_t part,
+               Value fresh);
+  void addProduct(const Slot &slot, Value y, Slice x, Slice sums, Value from);
   Value elementOfRow(Value at, Value tile, int64_t row);
   void storeTile(ArrayRef<Value> columns, Value block, Value at, Value tile,
                  int64_t part);

@@ -13,14 +13,17 @@
 using namespace mlir;
 using namespace mlir::ropegrad;
 
-PairSlopes::PairSlopes(Emitter &e, const RowSpace &space, int64_t d,
-                       const Lanes &lanes, int64_t parts, int64_t blocksEach)
-    : reach(widest(lanes, parts, blocksEach * lanes.lanes)), e(e), space(space),
-      d(d), lanes(lanes), parts(parts), lanesEach(blocksEach * lanes.lanes),
-      sums(e, space, reach * (d + 2), parts) {}
+PairColumnSums::PairColumnSums(Emitter &e, const RowSpace &space,
+                               const Lanes &lanes, int64_t parts,
+                               int64_t blocksEach, int64_t each,
+                               int64_t skipped, int64_t kept)
+    : e(e), space(space), lanes(lanes), parts(parts),
+      lanesEach(blocksEach * lanes.lanes),
+      reach(widest(lanes, parts, lanesEach)), each(each), skipped(skipped),
+      kept(kept), sums(e, space, reach * each, parts) {}
 
-int64_t PairSlopes::widest(const Lanes &lanes, int64_t parts,
-                           int64_t lanesEach) {
+int64_t PairColumnSums::widest(const Lanes &lanes, int64_t parts,
+                               int64_t lanesEach) {
   int64_t most = 1;
   for (int64_t part = 0; part < parts; ++part)
     most = std::max(most, last(lanes, part, lanesEach) -
@@ -28,19 +31,23 @@ int64_t PairSlopes::widest(const Lanes &lanes, int64_t parts,
   return most;
 }
 
-int64_t PairSlopes::first(const Lanes &lanes, int64_t part, int64_t lanesEach) {
+int64_t PairColumnSums::first(const Lanes &lanes, int64_t part,
+                              int64_t lanesEach) {
   return part * lanesEach / lanes.limit();
 }
 
-int64_t PairSlopes::last(const Lanes &lanes, int64_t part, int64_t lanesEach) {
+int64_t PairColumnSums::last(const Lanes &lanes, int64_t part,
+                             int64_t lanesEach) {
   return std::min(((part + 1) * lanesEach - 1) / lanes.limit(), lanes.width);
 }
 
-Value PairSlopes::firstColumn(Value part) const {
-  return e.div(e.mul(part, lanesEach), lanes.limit());
+ColumnPanels PairColumnSums::at(Value batch, Value head, Value part,
+                                Value row) const {
+  Value from = e.div(e.mul(part, lanesEach), lanes.limit());
+  return {sums.at(batch, head, part, row), from, reach};
 }
 
-void PairSlopes::finish(Operation *anchor, const Tall &out) {
+void PairColumnSums::finish(Operation *anchor, const Tall &out) {
   forRows(e, space, [&](const RowUnit &unit) {
     Rows rows = rowsOf(e, out, unit);
     Value total = e.scratch(out.width * e.lanes);
@@ -54,24 +61,24 @@ void PairSlopes::finish(Operation *anchor, const Tall &out) {
   });
 }
 
-/// The derivatives of one column for one tile of rows.
-void PairSlopes::addParts(const RowUnit &unit, Value row, int64_t column,
-                          Value total) {
+/// What is wanted of one column for one tile of rows.
+void PairColumnSums::addParts(const RowUnit &unit, Value row, int64_t column,
+                              Value total) {
   SmallVector<Slice> summands;
   for (int64_t part = 0; part < parts; ++part) {
     int64_t from = first(lanes, part, lanesEach);
     if (from <= column && column <= last(lanes, part, lanesEach))
       summands.push_back(
-          e.advance(at(unit.batch, unit.head, e.index(part), row),
-                    ((column - from) * (d + 2) + 1) * e.lanes));
+          e.advance(sums.at(unit.batch, unit.head, e.index(part), row),
+                    ((column - from) * each + skipped) * e.lanes));
   }
-  e.loop(0, d * e.lanes, e.lanes, [&](Value a) {
+  e.loop(0, kept * e.lanes, e.lanes, [&](Value a) {
     Value sum;
     for (const Slice &summand : summands) {
       Value next = e.load(e.advance(summand, a), e.lanes);
       sum = sum ? e.addf(sum, next) : next;
     }
-    e.store(sum, total, e.add(a, column * d * e.lanes));
+    e.store(sum, total, e.add(a, column * kept * e.lanes));
   });
 }
 

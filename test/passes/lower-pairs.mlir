@@ -28,7 +28,7 @@ func.func @spectrum(%T: memref<1x1x127xf32>, %S: memref<1x1x256xf32>) {
 // CHECK: scf.parallel
 // CHECK: call @ropegrad_pair_gather_d2_w3_l128_[[SIDE]]
 // CHECK: call @ropegrad_fourier_convolve
-// CHECK: call @ropegrad_pair_scatter_d2_w3_l128_[[SIDE]]
+// CHECK: call @ropegrad_pair_scatter4_d2_w3_l128_[[SIDE]]
 // CHECK: scf.parallel
 // CHECK: ropegrad.space = "rows2"
 func.func @apply(%q: memref<1x2x64x2xf32>, %k: memref<1x1x64x2xf32>, %v: memref<1x1x64x3xf32>, %S: memref<1x1x256xf32>, %N: memref<1x2x64x3xf32>) {

@@ -14,6 +14,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <sys/mman.h>
 #include <sys/sysinfo.h>
 
 using namespace llvm;
@@ -23,12 +24,18 @@ static int64_t bytesOf(const KernelArg &arg) {
   return elementCount(arg.shape) * sizeInBytes(arg.type);
 }
 
+/// Memory in huge pages where it is large, if the system has them: transforms
+/// and tall arrays are walked through in steps of whole pages.
 Memory ropegrad::allocateAligned(int64_t bytes) {
   void *pointer = nullptr;
-  constexpr size_t alignment = 64; // what kernels are promised
-  size_t atLeastOne = std::max<size_t>(bytes, 1);
-  if (::posix_memalign(&pointer, alignment, atLeastOne) != 0)
+  constexpr size_t promised = 64; // to kernels
+  constexpr size_t hugePage = size_t(2) << 20;
+  size_t size = std::max<size_t>(bytes, 1);
+  bool isLarge = size >= 2 * hugePage;
+  if (::posix_memalign(&pointer, isLarge ? hugePage : promised, size) != 0)
     return nullptr;
+  if (isLarge)
+    (void)::madvise(pointer, size, MADV_HUGEPAGE); // a hint
   return Memory(pointer);
 }
 
