@@ -4,7 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The second output of pair_apply, and pair_reverse by it.
+// Sums by columns of a factor, such as the second output of pair_apply, and
+// pair_reverse by it.
 //
 //===----------------------------------------------------------------------===//
 
