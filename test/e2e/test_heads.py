@@ -9,6 +9,7 @@ import reference
 from harness import compile_kernel, run_kernel, succeed
 from test_entry_points import (NOT_FINITE, OK, Kernel, assert_same,
                                pytestmark as loads_kernels, train)
+from test_prepared import cut as first_rows, prepare, with_prepared
 
 ATTENTION = dict(entry="attention", seed=8, radius=.4, tolerance=1e-2)
 # Flags of reference.make_problem, the route that auto chooses, and the factors
@@ -19,10 +20,22 @@ PROBLEMS = {
     "one-batch": (dict(n=301, d=6, heads=5, kv_heads=5, tolerance=1e-3),
                   "features", [[.1, 1, 4, .1, 1]]),
     "causal": (dict(n=251, d=4, batch=3, heads=2, kv_heads=1, mask="causal",
-                    alibi=.02), "scan", [[10], [1], [4]]),
+                    alibi=[.02, .05]), "scan", [[10], [1], [4]]),
     "f16": (dict(n=97, d=4, batch=1, heads=4, kv_heads=2, dtype="f16"),
             "features", [[1, 10]]),
+    "bias": (dict(n=130, d=2, batch=2, heads=6, kv_heads=3, bias=True,
+                  tolerance=8e-2), "fft", [[1, 4, .9], [1000, .05, 10]]),
+    "causal-biases": (dict(n=151, d=2, batch=3, heads=2, kv_heads=1, bias=True,
+                           position="none", bias_per_head=True, alibi=.02,
+                           mask="causal"), "fft", [[.05], [1], [4]]),
+    "general": (dict(n=90, d=2, batch=2, heads=2, kv_heads=2, tolerance=5e-2,
+                     position="general"), "fft", [[1, 40], [10, .05]]),
 }
+# Rates with which transforms pay at once.
+RATES = {"vector_bits": 512, "call_us": 0, "general_gflops": 1e-3,
+         "exact": [{"d": 4, "row_ns": 0, "gflops": 1e-3}],
+         "features": [{"d": 4, "row_ns": 0, "gflops": 1e3}],
+         "features_slowdown": [{"stored": 1, "factor": 1}]}
 
 
 class Made:
@@ -32,13 +45,19 @@ class Made:
         flags, self.route, factors = PROBLEMS[name]
         self.problem, self.within = reference.make_problem(
             **(ATTENTION | flags))
+        if "W" in self.within:
+            self.within["W"] /= 2      # no matrix makes a row longer
         self.factors = np.array(factors, float)
         keys = self.within["K"] * self.factors[..., None, None]
         self.arrays = self.within | {
             "K": reference.rounded(keys, self.problem["dtype"])}
         self.folder = folder
         reference.save(folder / "in", self.problem, self.arrays)
-        self.path = compile_kernel(folder, "--threads", 2)
+        flags = ["--threads", 2]
+        if self.route == "fft":
+            (folder / "rates.json").write_text(json.dumps(RATES))
+            flags += ["--calibration", folder / "rates.json"]
+        self.path = compile_kernel(folder, *flags)
         with open(folder / "K.json") as file:
             self.manifest = json.load(file)
 
@@ -46,8 +65,20 @@ class Made:
         """What is found of each key head: (batch, kv_heads)."""
         q, k = (np.sqrt((arrays[x] ** 2).sum(-1)).max(-1) for x in "QK")
         group = q.shape[1] // k.shape[1]
-        q = q.reshape(*k.shape, group).max(-1)
-        return self.manifest["scale"] * q * k
+        found = q.reshape(*k.shape, group).max(-1) * k
+        if "W" in arrays:
+            # Norms of W_t, or the largest terms of a sum over the support.
+            W, (a, b) = np.abs(arrays["W"]), np.transpose(reference.support_of(
+                self.problem))
+            dense = np.zeros((len(W), *2 * arrays["Q"].shape[-1:]))
+            dense[:, a, b] = W
+            norms = np.minimum((dense ** 2).sum((1, 2)),
+                               dense.sum(1).max(-1) * dense.sum(2).max(-1))
+            q, k = (np.abs(arrays[x]).max(-2) for x in "QK")
+            q = q.reshape(*k.shape[:2], group, -1).max(2)
+            found = np.minimum(found * np.sqrt(norms.max()),
+                               (q[..., a] * W.max(0) * k[..., b]).sum(-1))
+        return self.manifest["scale"] * found
 
     def degrees(self, arrays):
         """What each key head has to be computed with; -1: the exact route."""
@@ -135,6 +166,22 @@ def test_report_for_people(made):
         exact > 0)
 
 
+def assert_prepared(made, arrays, want):
+    """Spectra that are made once serve the heads of every body, forth and
+    back; nothing differs from those that a body makes for itself."""
+    kernel, n = with_prepared(made.path), arrays["Q"].shape[2]
+    given = arrays | {"prepared": prepare(kernel, arrays, n)}
+    how = {"sizes": arrays["Q"].shape[:3:2], "threads": 2}
+    assert_same(want, kernel.outputs("gradient_prepared", given, **how))
+    assert_same(want, kernel.outputs("gradient_prepared", given,
+                                     layout="bnhd", **how))
+    for forth, back in (("", "_prepared"), ("_prepared", "")):
+        first = kernel.outputs(f"forward_train{forth}", given, **how)
+        second = kernel.outputs(f"backward{back}", given | first, **how)
+        del first["residual"]
+        assert_same(want, first | second)
+
+
 @loads_kernels
 def test_same_bits_however_it_is_called(made):
     """Threads, layouts, halves; and every head as if all others were near."""
@@ -148,6 +195,8 @@ def test_same_bits_however_it_is_called(made):
         assert_same(want, kernel.outputs("gradient", arrays, **how))
         if not how.get("packed"):
             assert_same(want, train(kernel, arrays, **how))
+    if "prepare" in made.manifest:
+        assert_prepared(made, arrays, want)
     forward = kernel.outputs("forward", arrays, threads=2)
     assert_same({k: want[k] for k in forward}, forward)
     near = kernel.outputs("gradient", made.within)
@@ -176,9 +225,12 @@ def test_exact_heads_are_those_of_an_exact_kernel(made, tmp_path):
 def test_fewer_rows_and_batch_entries(made):
     """The radii are those of the call's rows, and reports have its size."""
     kernel, n = Kernel(made.path), 33
-    arrays = {k: v[:1, :, :n] if v.ndim == 4 else v[..., :2 * n - 1]
-              for k, v in made.arrays.items()}
+    arrays = {k: v[:1] if v.ndim == 4 else v
+              for k, v in first_rows(made.arrays, made.problem["n"],
+                                     n).items()}
     got = kernel.outputs("gradient", arrays, sizes=(1, n), threads=2)
+    if "prepare" in made.manifest:
+        assert_prepared(made, arrays, got)
     np.testing.assert_array_equal(got.pop("degree_used"), made.degrees(arrays))
     np.testing.assert_allclose(got.pop("radius_found"), made.radii(arrays),
                                rtol=1e-5)
@@ -225,11 +277,9 @@ def test_certificates_follow_each_head(tmp_path):
 
 @pytest.mark.parametrize("flags", (
     dict(alibi=[.1, .2], mask="causal"), dict(bias=True, wrt=("V", "bias")),
-    dict(bias=True, wrt=("Q", "K", "V")),
     dict(bias=True, bias_per_head=True, wrt=("V",))), ids=str)
 def test_heads_that_share_go_one_way(flags, tmp_path):
-    """Where heads share a gradient or the spectra of a bias, or differ in what
-    is compiled."""
+    """Where heads share a gradient or differ in what is compiled."""
     problem, arrays = reference.make_problem(
         1200, 2, heads=2, kv_heads=2, **ATTENTION | dict(tolerance=5e-2) |
         flags)

@@ -47,12 +47,17 @@ def prepare(kernel, arrays, n):
     return made
 
 
-def compiled(folder, *flags):
-    """The kernel of folder/in with all of its functions."""
-    kernel = Kernel(compile_kernel(folder, *flags))
+def with_prepared(path):
+    """A kernel of the route fft with all of its functions."""
+    kernel = Kernel(path)
     kernel.functions |= {f["symbol"][2:]: f
                          for f in kernel.manifest["prepared_functions"]}
     return kernel
+
+
+def compiled(folder, *flags):
+    """The kernel of folder/in."""
+    return with_prepared(compile_kernel(folder, *flags))
 
 
 def cut(arrays, n, to):

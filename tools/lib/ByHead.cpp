@@ -14,10 +14,10 @@ bool isByHead(const Problem &problem) {
   bool sameSlopes =
       std::all_of(problem.alibi.begin(), problem.alibi.end(),
                   [&](double slope) { return slope == problem.alibi.front(); });
-  return problem.entry == Entry::Attention && sameSlopes &&
-         problem.bounds.empty() &&
-         !(problem.learnedBias && problem.biasPerHead) && !problem.wants("W") &&
-         !problem.wants("bias");
+  bool sameBias = !(problem.learnedBias && problem.biasPerHead);
+  return problem.entry == Entry::Attention && problem.bounds.empty() &&
+         (problem.kvHeads == 1 || (sameSlopes && sameBias)) &&
+         !problem.wants("W") && !problem.wants("bias");
 }
 
 Problem headsAsBatch(const Problem &problem) {
@@ -25,7 +25,7 @@ Problem headsAsBatch(const Problem &problem) {
   result.batch = problem.batch * problem.kvHeads;
   result.heads = problem.heads / problem.kvHeads;
   result.kvHeads = 1;
-  if (!result.alibi.empty())
+  if (!result.alibi.empty() && problem.kvHeads > 1)
     result.alibi.resize(1);
   return result;
 }

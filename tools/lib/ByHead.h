@@ -17,9 +17,10 @@
 namespace ropegrad {
 
 /// Whether each key head can be computed by a body of its own: attention whose
-/// heads share no gradient (dW, dbias) and differ in nothing that a kernel
-/// knows when it is compiled (slopes or biases for each head). Bounds of
-/// coordinates, which a radius does not tell, hold for all heads or for none.
+/// heads share no gradient (dW, dbias), and whose key heads, where there are
+/// several, differ in nothing that a kernel knows when it is compiled (slopes
+/// or biases for each head). Bounds of coordinates, which a radius does not
+/// tell, hold for all heads or for none.
 bool isByHead(const Problem &problem);
 
 /// A problem that isByHead() with every key head of every batch entry as a

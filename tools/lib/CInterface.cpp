@@ -41,15 +41,7 @@ public:
     types.push_back(b.getInt64Ty());
     types.push_back(b.getInt32Ty());
     Function *entry = create(info.sizedSymbol(), b.getInt32Ty(), types);
-    CallParts call = beginSized(info, entry);
-    if (!isByHead(kernel, info)) {
-      dispatch(info, bodies, call);
-      return entry;
-    }
-    HeadCalls calls(module, b, kernel);
-    calls.emit(info, bodies, measure,
-               {call.arrays, call.rest[0], call.rest[1], call.rest[2],
-                call.rest[3], call.rest[4]});
+    compute(info, bodies, beginSized(info, entry));
     return entry;
   }
 
@@ -74,7 +66,7 @@ public:
       call.arrays.push_back(isPositionInput(arg) ? copyOf(arg, call.prepared)
                                                  : given.of(info, arg.name));
     call.rest = given.rest;
-    dispatch(whole, bodies, call);
+    compute(whole, bodies, call);
     return entry;
   }
 
@@ -97,7 +89,7 @@ public:
     for (const KernelBodies &all : bodies)
       for (const KernelBody &body : all)
         if (body.prepare && done.insert(body.prepare).second)
-          makeSpectra(info, body, call, call.rest.back(),
+          makeSpectra(b, body, spectraCall(info, call), call.rest.back(),
                       b.CreateConstInBoundsGEP1_64(
                           b.getInt8Ty(), call.prepared,
                           static_cast<uint64_t>(body.preparedOffset)));
@@ -235,16 +227,21 @@ private:
     return b.CreateConstInBoundsGEP1_64(b.getInt8Ty(), prepared, offset);
   }
 
-  /// Has a body make its spectra at `to`. There is nothing in them to refuse.
-  void makeSpectra(const FunctionInfo &info, const KernelBody &body,
-                   const CallParts &call, Value *workspace, Value *to) {
-    SmallVector<Value *> operands;
-    for (auto [arg, array] : zip(info.args, call.arrays))
-      if (isPositionInput(arg))
-        operands.push_back(array);
-    append_range(operands, ArrayRef(call.rest).drop_back());
-    operands.append({workspace, to});
-    b.CreateCall(body.prepare, operands);
+  static SpectraCall spectraCall(const FunctionInfo &info,
+                                 const CallParts &call) {
+    return {info, call.arrays,
+            SmallVector<Value *>(ArrayRef(call.rest).drop_back())};
+  }
+
+  /// Computes a call and returns.
+  void compute(const FunctionInfo &info, const KernelBodies &bodies,
+               const CallParts &call) {
+    if (!isByHead(kernel, info))
+      return dispatch(info, bodies, call);
+    HeadCalls calls(module, b, kernel);
+    calls.emit(info, bodies, measure,
+               {call.arrays, call.rest[0], call.rest[1], call.rest[2],
+                call.rest[3], call.rest[4], call.prepared});
   }
 
   void returnCall(const FunctionInfo &info, const KernelBody &body,
@@ -261,17 +258,9 @@ private:
     operands.append(call.rest);
     if (!body.prepare)
       return b.CreateCall(body.function, operands);
-    Value *workspace = operands.pop_back_val(), *spectra = workspace;
-    auto part = [&](Value *of, int64_t bytes) {
-      return b.CreateConstInBoundsGEP1_64(b.getInt8Ty(), of,
-                                          static_cast<uint64_t>(bytes));
-    };
-    if (call.prepared) {
-      spectra = part(call.prepared, body.preparedOffset);
-    } else {
-      workspace = part(workspace, body.preparedBytes);
-      makeSpectra(info, body, call, workspace, spectra);
-    }
+    Value *workspace = operands.pop_back_val();
+    Value *spectra =
+        spectraFor(b, body, spectraCall(info, call), call.prepared, workspace);
     operands.append({workspace, spectra});
     return b.CreateCall(body.function, operands);
   }

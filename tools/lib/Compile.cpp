@@ -306,8 +306,7 @@ private:
         addBody(info, lower->plan);
       addBody(info, plan);
       info.bodies.push_back({Route::Exact, std::nullopt, std::nullopt});
-      // Spectra are made once for a whole call.
-      info.byHead = isByHead(options.problem) && plan.route != Route::FFT;
+      info.byHead = isByHead(options.problem);
     }
     info.certifiesByHead = options.certifies() && isByHead(options.problem);
     info.triple = target.triple;

@@ -13,6 +13,7 @@
 #include "tools/lib/HeadCalls.h"
 
 #include "runtime/ropegrad_runtime.h"
+#include "tools/lib/Prepared.h"
 
 #include "llvm/AsmParser/Parser.h"
 #include "llvm/Support/SourceMgr.h"
@@ -340,9 +341,19 @@ void HeadCalls::callBody(const FunctionInfo &function,
   b.SetInsertPoint(some);
   SmallVector<Value *> operands =
       bodyArrays(function, bodies, index, call, parts);
-  operands.append({count, call.n, call.strides, parts.entries, call.threads,
-                   parts.workspace});
-  Value *status = b.CreateCall(bodies[index].function, operands);
+  const KernelBody &body = bodies[index];
+  Value *workspace = parts.workspace, *spectra = nullptr;
+  if (body.prepare)
+    spectra = spectraFor(b, body,
+                         {function,
+                          call.arrays,
+                          {call.batch, call.n, call.strides, call.threads}},
+                         call.prepared, workspace);
+  operands.append(
+      {count, call.n, call.strides, parts.entries, call.threads, workspace});
+  if (spectra)
+    operands.push_back(spectra);
+  Value *status = b.CreateCall(body.function, operands);
   returnUnless(b.CreateICmpEQ(status, b.getInt32(ROPEGRAD_OK)), status);
   for (auto [arg, array] : zip(function.args, call.arrays))
     if (isBounds(arg))

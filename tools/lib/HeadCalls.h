@@ -36,6 +36,9 @@ public:
   struct Call {
     llvm::SmallVector<llvm::Value *> arrays; ///< of the function, in its order
     llvm::Value *batch, *n, *strides, *threads, *workspace;
+    /// What NAME_prepare made; null: bodies make their own spectra, once for
+    /// all of their heads.
+    llvm::Value *prepared;
   };
 
   /// Computes the call and returns from the entry point. `measure` finds the

@@ -6,6 +6,8 @@
 
 #include "tools/lib/Prepared.h"
 
+#include "tools/lib/HeadCalls.h"
+
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/MathExtras.h"
@@ -99,12 +101,40 @@ void layOutPrepared(KernelInfo &info, std::vector<KernelBodies> &bodies) {
       own = std::max(own, alignUp(body.preparedBytes));
     if (own == 0)
       continue;
+    int64_t front = isByHead(info, function)
+                        ? HeadCalls::workspaceBytes(function, info.problem)
+                        : 0;
     // First the spectra, then what they are for, in the same scratch memory.
     function.workspaceBytes =
-        own + std::max(function.workspaceBytes, prepare.workspaceBytes);
+        own + std::max(function.workspaceBytes, front + prepare.workspaceBytes);
     function.workspaceBytesPerThread = std::max(
         function.workspaceBytesPerThread, prepare.workspaceBytesPerThread);
   }
+}
+
+void makeSpectra(IRBuilder<> &b, const KernelBody &body,
+                 const SpectraCall &call, Value *workspace, Value *to) {
+  SmallVector<Value *> operands;
+  for (auto [arg, array] : zip(call.function.args, call.arrays))
+    if (isPositionInput(arg))
+      operands.push_back(array);
+  append_range(operands, call.sizes);
+  operands.append({workspace, to});
+  b.CreateCall(body.prepare, operands);
+}
+
+Value *spectraFor(IRBuilder<> &b, const KernelBody &body,
+                  const SpectraCall &call, Value *prepared, Value *&workspace) {
+  auto part = [&](Value *of, int64_t bytes) {
+    return b.CreateConstInBoundsGEP1_64(b.getInt8Ty(), of,
+                                        static_cast<uint64_t>(bytes));
+  };
+  if (prepared)
+    return part(prepared, body.preparedOffset);
+  Value *spectra = workspace;
+  workspace = part(workspace, body.preparedBytes);
+  makeSpectra(b, body, call, workspace, spectra);
+  return spectra;
 }
 
 } // namespace ropegrad

@@ -21,6 +21,8 @@
 
 #include "tools/lib/CInterface.h"
 
+#include "llvm/IR/IRBuilder.h"
+
 namespace ropegrad {
 
 /// Two 64-bit numbers: a mark of the kernel, 0 while the buffer is not ready,
@@ -44,6 +46,27 @@ int64_t preparedOffset(const FunctionInfo &prepare, llvm::StringRef input);
 /// the offsets of the bodies, and gives the functions that make spectra for
 /// themselves the room to do so. `bodies[i]` compute `info.functions[i]`.
 void layOutPrepared(KernelInfo &info, std::vector<KernelBodies> &bodies);
+
+/// Arguments of one call of `function`: its arrays, and batch, n, strides and
+/// threads.
+struct SpectraCall {
+  const FunctionInfo &function;
+  llvm::ArrayRef<llvm::Value *> arrays;
+  llvm::SmallVector<llvm::Value *> sizes;
+};
+
+/// Emits through `b` a call that makes the spectra of `body` at `to`. There is
+/// nothing in them to refuse.
+void makeSpectra(llvm::IRBuilder<> &b, const KernelBody &body,
+                 const SpectraCall &call, llvm::Value *workspace,
+                 llvm::Value *to);
+
+/// Where the spectra of `body` are, which takes some: in `prepared`, a buffer
+/// of NAME_prepare; where that is null they are made, in front of `workspace`,
+/// which then is what follows them.
+llvm::Value *spectraFor(llvm::IRBuilder<> &b, const KernelBody &body,
+                        const SpectraCall &call, llvm::Value *prepared,
+                        llvm::Value *&workspace);
 
 } // namespace ropegrad
 
