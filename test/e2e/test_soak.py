@@ -27,6 +27,8 @@ KERNELS = {
     "auto": ("--d 4 --heads 2 --radius 0.5 --tolerance 1e-2", ()),
     "auto-causal": ("--d 4 --heads 2 --radius 0.5 --tolerance 1e-2 --mask "
                     "causal", ()),
+    "auto-biases": ("--n 450 --d 2 --heads 2 --kv-heads 1 --position none "
+                    "--radius 0.4 --tolerance 5e-2 --bias learned", ()),
     "centred": ("--d 4 --heads 2 --kv-heads 1 --radius 0.5 --tolerance 1e-2 "
                 "--centre keys", FEATURES),
     "centred-causal": ("--n 150 --d 3 --heads 2 --position none --radius 0.4 "
