@@ -23,12 +23,10 @@ PROBLEMS = {
                     alibi=[.02, .05]), "scan", [[10], [1], [4]]),
     "f16": (dict(n=97, d=4, batch=1, heads=4, kv_heads=2, dtype="f16"),
             "features", [[1, 10]]),
-    "bias": (dict(n=130, d=2, batch=2, heads=6, kv_heads=3, bias=True,
-                  tolerance=8e-2), "fft", [[1, 4, .9], [1000, .05, 10]]),
-    "causal-biases": (dict(n=151, d=2, batch=3, heads=2, kv_heads=1, bias=True,
-                           position="none", bias_per_head=True, alibi=.02,
-                           mask="causal"), "fft", [[.05], [1], [4]]),
-    "general": (dict(n=90, d=2, batch=2, heads=2, kv_heads=2, tolerance=5e-2,
+    "bias": (dict(n=151, d=2, batch=2, heads=6, kv_heads=3, bias=True,
+                  mask="causal", tolerance=2e-2), "fft",
+             [[1, 4, .9], [1000, .05, 10]]),
+    "general": (dict(n=90, d=2, batch=2, heads=2, kv_heads=2, tolerance=8e-2,
                      position="general"), "fft", [[1, 40], [10, .05]]),
 }
 # Rates with which transforms pay at once.
@@ -131,7 +129,7 @@ def test_each_head_its_own_way(made):
         made.route, "heads")
     report, got = run_kernel(made.folder, made.path)
     degrees = made.degrees(made.arrays)
-    assert len(set(degrees.flat)) > 1 and degrees.max() > 0
+    assert len(set(degrees.flat)) == len(made.manifest["bodies"]) > 1
     used = np.array([[-1 if x is None else x for x in row]
                      for row in report["heads"]["degree"]])
     np.testing.assert_array_equal(used, degrees)
