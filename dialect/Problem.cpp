@@ -94,6 +94,10 @@ const char *toString(Centre centre) {
   switch (centre) {
   case Centre::Keys:
     return "keys";
+  case Centre::Queries:
+    return "queries";
+  case Centre::Both:
+    return "both";
   case Centre::Auto:
     return "auto";
   case Centre::None:

@@ -28,7 +28,13 @@ enum class DType { F32, F64, BF16, F16 };
 enum class Route { Auto, Exact, Features, Scan, FFT };
 enum class Fit { Minimax, Taylor, Weighted };
 /// Auto is for the tools to decide, None wherever it gets further.
-enum class Centre { None, Keys, Auto };
+enum class Centre { None, Keys, Queries, Both, Auto };
+constexpr bool centresKeys(Centre centre) {
+  return centre == Centre::Keys || centre == Centre::Both;
+}
+constexpr bool centresQueries(Centre centre) {
+  return centre == Centre::Queries || centre == Centre::Both;
+}
 
 /// The names used on the command line, in JSON and in the IR.
 const char *toString(Entry);
@@ -84,8 +90,9 @@ struct Problem {
   std::optional<unsigned> degree;
   Fit fit = Fit::Minimax;
   std::optional<double> sigma; ///< deviation of the weighted fit; default R/3
-  /// Keys: bound, bounds and radius are those of keys without their mean, which
-  /// is taken over all keys of a head after the rotation.
+  /// Keys, Queries: bound, bounds and radius are those of rows without their
+  /// mean, which is taken after the rotation, over all keys of a head and over
+  /// all queries that meet them.
   Centre centre = Centre::None;
 
   bool operator==(const Problem &other) const;

@@ -51,7 +51,7 @@ class RopeGrad_ProblemOp<string opMnemonic>
     | `bounds` | of max_i abs(Q_ia) · max_j abs(K_ja) for each coordinate a, the same for norms of the rotary pair (a, b) with bounds[a] + bounds[b]; R is at most scale · their sum | none |
     | `tolerance` | relative error ε of every attention weight and its derivative | exact |
     | `route`, `degree`, `fit`, `sigma` | forced by the user; honoured by `ropegrad-plan` | chosen |
-    | `centre` | `#ropegrad.centre<keys>`: `bound`, `bounds` and `radius` are those of keys whose mean, taken after the rotation over all keys of a head, has been subtracted; softmax does not change by it | none |
+    | `centre` | `#ropegrad.centre<keys>`: `bound`, `bounds` and `radius` are those of keys whose mean, taken after the rotation over all keys of a head, has been subtracted, which changes no softmax; `<queries>`: of queries without the mean of all that meet one key head, which a weight of each key makes up for; `<both>`: of both | none |
     | `plan` | written by `ropegrad-plan` | absent |
 
     Elements are f32 or f64, or bf16 or f16, which are storage alone: what is
@@ -63,7 +63,7 @@ class RopeGrad_ProblemOp<string opMnemonic>
     finite and positive, so are bounds, tolerance < 1; (C5) shapes are static and agree;
     (C6) heads is a multiple of kv_heads; (C7) a support has pairs within d×d;
     (C8) keys are centred under rotary or no position, beside exp and on a route
-    with a polynomial only.
+    with a polynomial only, queries without mask, alibi and bias, too.
     Not supported, and said so by the verifier: dynamic shapes, a learned bias
     beside a polynomial similarity, another length or width for K and V.
   }];

@@ -65,7 +65,8 @@ def RopeGrad_Fit : RopeGrad_Enum<"Fit", "which polynomial stands for exp", [
   I32EnumAttrCase<"Weighted", 2, "weighted">
 ]>;
 def RopeGrad_Centre : RopeGrad_Enum<"Centre", "which rows are centred before logits are made of them", [
-  I32EnumAttrCase<"None", 0, "none">, I32EnumAttrCase<"Keys", 1, "keys">
+  I32EnumAttrCase<"None", 0, "none">, I32EnumAttrCase<"Keys", 1, "keys">,
+  I32EnumAttrCase<"Queries", 2, "queries">, I32EnumAttrCase<"Both", 3, "both">
 ]>;
 def RopeGrad_Factor : RopeGrad_Enum<"Factor", "what a Toeplitz factor is like", [
   I32EnumAttrCase<"Constant", 0, "constant">, // 1
@@ -165,8 +166,9 @@ def RopeGrad_PlanAttr : RopeGrad_Attr<"Plan", "plan"> {
     the forward pass too, so that a loss and its gradient agree. `kept`, where
     it is there, says which monomials route features leaves; `delta` and
     `delta_prime` then include what is lost. `centre = <keys>` asks for keys
-    whose mean has been subtracted (`ropegrad-centre-keys`): `radius` is that of
-    their logits.
+    whose mean has been subtracted (`ropegrad-centre-keys`), `<queries>` for
+    such queries (`ropegrad-centre-queries`), `<both>` for both: `radius` is
+    that of their logits.
   }];
   let parameters = (ins
     EnumParameter<RopeGrad_Route>:$route,

@@ -178,6 +178,8 @@ bool isPositive(const APFloat &value) {
   }
 ROPEGRAD_EFFECTS(RotateOp)
 ROPEGRAD_EFFECTS(CentreRowsOp)
+ROPEGRAD_EFFECTS(KeyWeightsOp)
+ROPEGRAD_EFFECTS(AddOuterOp)
 ROPEGRAD_EFFECTS(AppendColumnOp)
 ROPEGRAD_EFFECTS(ConvertOp)
 ROPEGRAD_EFFECTS(LargestOp)
@@ -209,8 +211,45 @@ LogicalResult RotateOp::verify() {
 }
 
 LogicalResult CentreRowsOp::verify() {
-  if (failed(expectCounts(*this, 1, 1)) || failed(expectTied(*this)) ||
-      failed(expectRank(*this, getIns()[0], "x", 4)))
+  bool givesMean = getOuts().size() == 2;
+  if (failed(expectCounts(*this, 1, givesMean ? 2 : 1)) ||
+      failed(expectTied(*this)) ||
+      failed(expectRank(*this, getIns()[0], "x", 4)) ||
+      failed(expectShape(*this, getOuts()[0], "y", shapeOf(getIns()[0]))))
+    return failure();
+  if (!givesMean)
+    return success();
+  if (failed(expectRank(*this, getOuts()[1], "the mean", 4)))
+    return failure();
+  ArrayRef<int64_t> x = shapeOf(getIns()[0]);
+  int64_t heads = shapeOf(getOuts()[1])[1];
+  if (x[1] % heads != 0)
+    return emitOpError("expected the heads of the mean to divide ")
+           << x[1] << ", but got " << heads;
+  return expectShape(*this, getOuts()[1], "the mean", {x[0], heads, 1, x[3]});
+}
+
+/// One row of every head of `rows`.
+static LogicalResult expectMean(Operation *op, Value mean, Value rows) {
+  ArrayRef<int64_t> x = shapeOf(rows);
+  return expectShape(op, mean, "m", {x[0], x[1], 1, x[3]});
+}
+
+LogicalResult KeyWeightsOp::verify() {
+  if (failed(expectCounts(*this, 2, 1)) || failed(expectTied(*this)) ||
+      failed(expectRank(*this, getIns()[0], "k", 4)) ||
+      failed(expectMean(*this, getIns()[1], getIns()[0])))
+    return failure();
+  ArrayRef<int64_t> k = shapeOf(getIns()[0]);
+  return expectShape(*this, getOuts()[0], "w", {k[0], k[1], k[2], 1});
+}
+
+LogicalResult AddOuterOp::verify() {
+  if (failed(expectCounts(*this, 3, 1)) || failed(expectTied(*this)) ||
+      failed(expectRank(*this, getIns()[0], "x", 4)) ||
+      failed(expectShape(*this, getIns()[1], "c",
+                         shapeOf(getIns()[0]).drop_back())) ||
+      failed(expectMean(*this, getIns()[2], getIns()[0])))
     return failure();
   return expectShape(*this, getOuts()[0], "y", shapeOf(getIns()[0]));
 }

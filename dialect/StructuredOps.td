@@ -57,13 +57,52 @@ def RopeGrad_CentreRowsOp : RopeGrad_MapOp<"centre_rows"> {
     softmax, whatever m is. The sum is in double, in an order that depends on the
     compiled problem alone; each element is rounded once.
 
-    (C1) one input, one output, both (B, H, n, w).
+    A second output takes the mean, and its heads say over how many of x it is
+    taken: H / H' neighbours, those queries that meet one key head. It is then
+    rounded before it is subtracted, so that y_j + m is x_j but for one rounding.
+
+    (C1) one input, one output, both (B, H, n, w); (C2) the mean, where it is
+    asked for, is (B, H', 1, w), H' a divisor of H.
 
     ```mlir
     %y = ropegrad.centre_rows ins(%x : tensor<1x2x64x4xf32>) outs(%e : tensor<1x2x64x4xf32>) -> tensor<1x2x64x4xf32>
+    %z:2 = ropegrad.centre_rows ins(%x : tensor<1x2x64x4xf32>) outs(%e, %m : tensor<1x2x64x4xf32>, tensor<1x1x1x4xf32>) -> tensor<1x2x64x4xf32>, tensor<1x1x1x4xf32>
     ```
   }];
   let arguments = (ins Variadic<RopeGrad_Tall>:$ins, Variadic<RopeGrad_Tall>:$outs);
+}
+
+def RopeGrad_KeyWeightsOp : RopeGrad_MapOp<"key_weights"> {
+  let summary = "the weights of keys whose queries were centred";
+  let description = [{
+    w_j = exp(e_j − max_j e_j) with e_j = scale · ⟨m, k_j⟩, for every batch entry
+    and head: exp(scale · ⟨q_i, k_j⟩) is w_j exp(scale · ⟨q_i − m, k_j⟩) but for a
+    factor which is the same for all keys. The largest weight of a head is 1;
+    what would be no normal number is 0. Exponents are made in double.
+
+    (C1) two inputs, k (B, H, n, d) and m (B, H, 1, d); one output (B, H, n, 1).
+
+    ```mlir
+    %w = ropegrad.key_weights ins(%k, %m : tensor<1x2x64x4xf32>, tensor<1x2x1x4xf32>) outs(%e : tensor<1x2x64x1xf32>) {scale = 2.5e-1 : f64} -> tensor<1x2x64x1xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<RopeGrad_Tall>:$ins, Variadic<RopeGrad_Tall>:$outs, F64Attr:$scale);
+}
+
+def RopeGrad_AddOuterOp : RopeGrad_MapOp<"add_outer"> {
+  let summary = "rows plus multiples of one row";
+  let description = [{
+    y_j = x_j + scale · c_j m, for every batch entry and head: with the sums c of
+    the columns of γ what the mean of the queries adds to dK.
+
+    (C1) three inputs, x (B, H, n, w), c (B, H, n) and m (B, H, 1, w); one output
+    (B, H, n, w).
+
+    ```mlir
+    %y = ropegrad.add_outer ins(%x, %c, %m : tensor<1x2x64x4xf32>, tensor<1x2x64xf32>, tensor<1x2x1x4xf32>) outs(%e : tensor<1x2x64x4xf32>) {scale = 2.5e-1 : f64} -> tensor<1x2x64x4xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<RopeGrad_Tall>:$ins, Variadic<RopeGrad_Tall>:$outs, F64Attr:$scale);
 }
 
 def RopeGrad_AppendColumnOp : RopeGrad_MapOp<"append_column"> {

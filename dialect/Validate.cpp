@@ -246,20 +246,39 @@ std::string checkNumbers(const Problem &p) {
   return "";
 }
 
-/// A constant of each row of logits must cancel.
+/// What can make weights of keys differ from those of other rows' keys by more
+/// than logits do: a row that sees small weights alone would lose its sum.
+std::string checkKeyWeights(const Problem &p) {
+  if (p.mask != Mask::None)
+    return expected("no mask with centred queries, whose keys have weights "
+                    "that may be too small for a row that sees no others",
+                    toString(p.mask));
+  if (!p.alibi.empty() || p.learnedBias)
+    return expected("no alibi and no bias with centred queries, whose keys "
+                    "have weights of their own",
+                    p.learnedBias ? "a learned bias" : "alibi");
+  if (p.route != Route::Auto && p.route != Route::Features)
+    return expected("route auto or features for centred queries",
+                    toString(p.route));
+  return "";
+}
+
+/// A constant of each row or column of logits must cancel.
 std::string checkCentre(const Problem &p) {
-  if (p.centre != Centre::Keys)
+  if (!centresKeys(p.centre) && !centresQueries(p.centre))
     return "";
+  std::string rows = centresKeys(p.centre) ? "keys" : "queries";
   if (!p.isExp())
-    return expected("similarity exp with centred keys, whose logits differ by "
-                    "a constant of each row",
+    return expected("similarity exp with centred " + rows +
+                        ", whose logits differ by a constant of each " +
+                        (rows == "keys" ? "row" : "column"),
                     "a polynomial");
   if (p.position == Position::General)
-    return expected("position rotary or none with centred keys",
+    return expected("position rotary or none with centred " + rows,
                     toString(p.position));
   if (p.route == Route::Exact)
-    return expected("a route with a polynomial for centred keys", "exact");
-  return "";
+    return expected("a route with a polynomial for centred " + rows, "exact");
+  return centresQueries(p.centre) ? checkKeyWeights(p) : "";
 }
 
 std::string checkDegree(const Problem &p) {

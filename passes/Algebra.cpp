@@ -152,6 +152,33 @@ Value Algebra::rowDots(Value x, Value y) {
                  });
 }
 
+Value Algebra::slice(Value tall, int64_t from, int64_t width, bool drop) {
+  auto type = typeOf(tall);
+  auto size = [&](int64_t value) -> OpFoldResult {
+    return b.getIndexAttr(value);
+  };
+  SmallVector<OpFoldResult> offsets(4, size(0)), sizes, strides(4, size(1));
+  for (int64_t s : type.getShape())
+    sizes.push_back(size(s));
+  offsets[3] = size(from);
+  sizes[3] = size(width);
+  SmallVector<int64_t> shape(type.getShape());
+  shape[3] = width;
+  if (drop)
+    shape.pop_back();
+  return tensor::ExtractSliceOp::create(
+      b, loc, RankedTensorType::get(shape, type.getElementType()), tall,
+      offsets, sizes, strides);
+}
+
+Value Algebra::columns(Value tall, int64_t from, int64_t width) {
+  return slice(tall, from, width, /*drop=*/false);
+}
+
+Value Algebra::column(Value tall, int64_t index) {
+  return slice(tall, index, 1, /*drop=*/true);
+}
+
 Value Algebra::halfSquaredNorm(Value x) {
   auto type = typeOf(x);
   Type wide = b.getF64Type(), element = type.getElementType();

@@ -47,6 +47,10 @@ public:
   Value scaleRows(Value tall, Value rows);
   /// (B, H, n, w), (B, H, n, w) → (B, H, n): ⟨x_i, y_i⟩.
   Value rowDots(Value x, Value y);
+  /// Columns [from, from + width) of a (B, H, n, w).
+  Value columns(Value tall, int64_t from, int64_t width);
+  /// One of them as (B, H, n).
+  Value column(Value tall, int64_t index);
   /// ½ Σ x², rank 0, summed in double.
   Value halfSquaredNorm(Value x);
 
@@ -60,6 +64,7 @@ public:
   }
 
 private:
+  Value slice(Value tall, int64_t from, int64_t width, bool drop);
   Value product(Value a, Value c, bool transposeA, bool transposeB);
   /// linalg.generic over the index space of `out`, all maps the identity except
   /// those given, all loops parallel but the last `reductions`.

@@ -170,6 +170,8 @@ void registerBufferization(DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, RopeGradDialect *) {
     RotateOp::attachInterface<Model<RotateOp>>(*context);
     CentreRowsOp::attachInterface<Model<CentreRowsOp>>(*context);
+    KeyWeightsOp::attachInterface<Model<KeyWeightsOp>>(*context);
+    AddOuterOp::attachInterface<Model<AddOuterOp>>(*context);
     AppendColumnOp::attachInterface<Model<AppendColumnOp>>(*context);
     ConvertOp::attachInterface<Model<ConvertOp>>(*context);
     LargestOp::attachInterface<Model<LargestOp>>(*context);

@@ -4,8 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Sums of columns by units of rows, the mean of each head from these, and the
-// rows without it, all of them in double.
+// Sums of columns by units of rows, the mean of each head, or of neighbouring
+// heads, from these, and the rows without it, all of them in double.
 //
 //===----------------------------------------------------------------------===//
 
@@ -108,17 +108,47 @@ static func::FuncOp subtractKernel(Emitter &wide, Operation *anchor,
       });
 }
 
-/// means[head] = the sum of the head's units over n.
-static void findMeans(Emitter &wide, const RowSpace &space, int64_t width,
-                      Value sums, Value means) {
-  Value chunks = space.chunks(wide);
-  Value n = arith::IndexCastOp::create(wide.b, wide.loc, wide.b.getI64Type(),
-                                       space.n);
+/// Means of `heads` groups of neighbouring heads.
+namespace {
+struct Means {
+  int64_t heads, width;
+  Value buffer;              ///< of doubles
+  std::optional<Tall> asked; ///< where they go as well, rounded
+};
+} // namespace
+
+/// Stores a piece of a mean, rounded as it is asked for.
+static void storeMean(Emitter &wide, const Means &means, Value mean, Value to,
+                      Value asked) {
+  if (means.asked) {
+    FloatType element = elementOf(means.asked->buffer);
+    Value rounded = mean;
+    if (element != wide.element) {
+      auto type = cast<VectorType>(mean.getType());
+      rounded =
+          arith::TruncFOp::create(wide.b, wide.loc, type.clone(element), mean);
+      mean = arith::ExtFOp::create(wide.b, wide.loc, type, rounded);
+    }
+    wide.store(rounded, means.asked->buffer, asked);
+  }
+  wide.store(mean, means.buffer, to);
+}
+
+/// means[group] = the sum of the units of a group of heads over their rows.
+static void findMeans(Emitter &wide, const RowSpace &space, Value sums,
+                      const Means &means) {
+  int64_t width = means.width;
+  Value chunks = wide.mul(space.chunks(wide), space.heads / means.heads);
+  Value n =
+      arith::IndexCastOp::create(wide.b, wide.loc, wide.b.getI64Type(),
+                                 wide.mul(space.n, space.heads / means.heads));
   n = arith::UIToFPOp::create(wide.b, wide.loc, wide.element, n);
-  forHeads(wide, space, space.heads, [&](Value batch, Value head) {
-    Value index = wide.add(wide.mul(batch, space.heads), head);
+  forHeads(wide, space, means.heads, [&](Value batch, Value head) {
+    Value index = wide.add(wide.mul(batch, means.heads), head);
     Value first = wide.mul(wide.mul(index, chunks), width);
     Value to = wide.mul(index, width);
+    Value asked =
+        means.asked ? means.asked->at(wide, batch, head, wide.index(0)) : to;
     forPieces(wide, width, wide.lanes, [&](Value at, int64_t size) {
       Value sum =
           wide.loop(wide.index(0), chunks, 1, wide.splat(0.0, size),
@@ -128,8 +158,8 @@ static void findMeans(Emitter &wide, const RowSpace &space, int64_t width,
                       return {wide.addf(state[0], next)};
                     })
               .front();
-      wide.store(wide.divf(sum, wide.broadcast(n, size)), means,
-                 wide.add(to, at));
+      storeMean(wide, means, wide.divf(sum, wide.broadcast(n, size)),
+                wide.add(to, at), wide.add(asked, at));
     });
   });
 }
@@ -143,18 +173,27 @@ LogicalResult mlir::ropegrad::lowerCentreRows(Emitter &e, CentreRowsOp op) {
   RowSpace space = rowSpace(e, op, op.getIns()[0]);
   int64_t width = x->width;
   Value sums = wide.scratch(space.maxUnits() * width);
-  Value means = wide.scratch(space.maxBatch * space.heads * width);
+  Means means{space.heads, width, Value(), std::nullopt};
+  if (op.getOuts().size() == 2) {
+    FailureOr<Tall> asked = tallOf(e, op, op.getOuts()[1]);
+    if (failed(asked))
+      return failure();
+    means.heads = asked->heads;
+    means.asked = *asked;
+  }
+  means.buffer = wide.scratch(space.maxBatch * means.heads * width);
   func::FuncOp sum = sumKernel(wide, op, *x);
   func::FuncOp subtract = subtractKernel(wide, op, *x);
   forRows(e, space, [&](const RowUnit &unit) {
     e.call(sum, {x->buffer, x->at(e, unit), x->rowStride, unit.count, sums,
                  e.mul(unit.index, width)});
   });
-  findMeans(wide, space, width, sums, means);
+  findMeans(wide, space, sums, means);
   forRows(e, space, [&](const RowUnit &unit) {
-    Value head = e.add(e.mul(unit.batch, space.heads), unit.head);
+    Value head = e.add(e.mul(unit.batch, means.heads),
+                       e.div(unit.head, space.heads / means.heads));
     e.call(subtract,
-           {x->buffer, x->at(e, unit), x->rowStride, unit.count, means,
+           {x->buffer, x->at(e, unit), x->rowStride, unit.count, means.buffer,
             e.mul(head, width), y->buffer, y->at(e, unit), y->rowStride});
   });
   return success();

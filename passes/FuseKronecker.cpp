@@ -12,6 +12,7 @@
 #include "passes/Algebra.h"
 #include "passes/FuseFourier.h"
 #include "passes/FuseScan.h"
+#include "passes/KeyWeighting.h"
 #include "passes/Monomials.h"
 #include "passes/RowScaling.h"
 #include "passes/Similarity.h"
@@ -102,27 +103,6 @@ Value appendColumn(Algebra &a, Value x, Value r, double scale) {
                                       a.b.getF64FloatAttr(scale));
 }
 
-/// Columns [from, from + width) of a rank-4 tensor; a single column with
-/// `drop` becomes (B, H, n).
-Value columns(Algebra &a, Value x, int64_t from, int64_t width, bool drop) {
-  auto type = cast<RankedTensorType>(x.getType());
-  auto size = [&](int64_t value) -> OpFoldResult {
-    return a.b.getIndexAttr(value);
-  };
-  SmallVector<OpFoldResult> offsets(4, size(0)), sizes, strides(4, size(1));
-  for (int64_t s : type.getShape())
-    sizes.push_back(size(s));
-  offsets[3] = size(from);
-  sizes[3] = size(width);
-  SmallVector<int64_t> shape(type.getShape());
-  shape[3] = width;
-  if (drop)
-    shape.pop_back();
-  return tensor::ExtractSliceOp::create(
-      a.b, a.loc, RankedTensorType::get(shape, type.getElementType()), x,
-      offsets, sizes, strides);
-}
-
 //===----------------------------------------------------------------------===//
 // Normal form
 //===----------------------------------------------------------------------===//
@@ -134,7 +114,8 @@ struct FoldIntoOuter : OpRewritePattern<HadamardOp> {
                                 PatternRewriter &rewriter) const final {
     auto scaled = op.getLhs().getDefiningOp<ScaleRowsOp>();
     auto shifted = op.getRhs().getDefiningOp<ShiftRowsOp>();
-    if (!scaled || !shifted || !similarityOf(scaled.getMatrix()))
+    if (!scaled || !shifted ||
+        !similarityOf(withoutKeyWeights(scaled.getMatrix())))
       return rewriter.notifyMatchFailure(op, "not a scaled similarity times "
                                              "a shifted outer product");
     auto outer = shifted.getMatrix().getDefiningOp<OuterOp>();
@@ -157,7 +138,7 @@ struct JoinDenominator : OpRewritePattern<RowSumsOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(RowSumsOp op,
                                 PatternRewriter &rewriter) const final {
-    if (!similarityOf(op.getMatrix()))
+    if (!similarityOf(withoutKeyWeights(op.getMatrix())))
       return rewriter.notifyMatchFailure(op, "not a similarity");
     ApplyOp apply;
     for (Operation *user : op.getMatrix().getUsers())
@@ -177,8 +158,8 @@ struct JoinDenominator : OpRewritePattern<RowSumsOp> {
     auto out = cast<RankedTensorType>(withWidth(apply.getResult(), width));
     Value both = ApplyOp::create(rewriter, op.getLoc(), out, op.getMatrix(),
                                  joined, rewriter.getF64FloatAttr(1.0));
-    Value numerator = columns(a, both, 0, width - 1, false);
-    Value denominator = columns(a, both, width - 1, 1, true);
+    Value numerator = a.columns(both, 0, width - 1);
+    Value denominator = a.column(both, width - 1);
     rewriter.replaceOp(apply, numerator);
     rewriter.replaceOp(op, denominator);
     return success();
@@ -220,8 +201,7 @@ struct RowSumFeatures : OpRewritePattern<RowSumsOp> {
     auto type = withWidth(z.getK(), 1);
     Value ones = a.filled(type.getShape(), type.getElementType(), 1.0);
     Value g = features.accumulate(z.getK(), ones, headsOf(z.getK()));
-    rewriter.replaceOp(op,
-                       columns(a, features.expand(z.getQ(), g), 0, 1, true));
+    rewriter.replaceOp(op, a.column(features.expand(z.getQ(), g), 0));
     return success();
   }
 };
@@ -361,7 +341,7 @@ struct ShareAccumulate : OpRewritePattern<AccumulateOp> {
     rewriter.setInsertionPointAfter(wider);
     auto width =
         cast<RankedTensorType>(op.getResults()[0].getType()).getDimSize(3);
-    Value first = columns(a, wider.getResults()[0], 0, width, false);
+    Value first = a.columns(wider.getResults()[0], 0, width);
     rewriter.replaceOp(op, first);
     for (Operation *user : llvm::make_early_inc_range(first.getUsers()))
       if (auto expand = dyn_cast<ExpandOp>(user))
@@ -401,9 +381,13 @@ struct FuseKroneckerPass : impl::FuseKroneckerBase<FuseKroneckerPass> {
     RewritePatternSet normal(context);
     normal.add<FoldIntoOuter>(context, PatternBenefit(2));
     populateRowScalingPatterns(normal);
+    populateRowFactorPatterns(normal);
     // After equal products with a prefactor have become one.
     RewritePatternSet joining(context);
     joining.add<JoinDenominator>(context);
+    RewritePatternSet weights(context);
+    populateKeyWeightPatterns(weights);
+    populateSlopePatterns(weights);
     RewritePatternSet exits(context);
     exits.add<ApplyFeatures, RowSumFeatures, ApplyTransposedFeatures,
               ReverseFeatures, ReverseTransposedFeatures,
@@ -413,7 +397,8 @@ struct FuseKroneckerPass : impl::FuseKroneckerBase<FuseKroneckerPass> {
     RewritePatternSet sharing(context);
     sharing.add<ShareAccumulate>(context);
     populateScanSharingPatterns(sharing);
-    for (RewritePatternSet *set : {&normal, &joining, &exits, &sharing}) {
+    for (RewritePatternSet *set :
+         {&normal, &joining, &weights, &exits, &sharing}) {
       if (failed(applyPatternsGreedily(getOperation(), std::move(*set))))
         return signalPassFailure();
       IRRewriter rewriter(context);

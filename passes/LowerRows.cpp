@@ -4,9 +4,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// ropegrad-lower-rows: rotate, centre_rows, append_column, convert, guard,
-// require_positive, position_table and linalg ops over rows to parallel loops
-// of vector code.
+// ropegrad-lower-rows: rotate, centre_rows, key_weights, add_outer,
+// append_column, convert, guard, require_positive, position_table and linalg
+// ops over rows to parallel loops of vector code.
 //
 //===----------------------------------------------------------------------===//
 
@@ -130,9 +130,10 @@ struct LowerRows : mlir::ropegrad::impl::LowerRowsBase<LowerRows> {
     SmallVector<Operation *> ops;
     getOperation().walk([&](Operation *op) {
       auto structured = dyn_cast<linalg::LinalgOp>(op);
-      if (isa<RotateOp, CentreRowsOp, AppendColumnOp, DecayRowsOp, ConvertOp,
-              LargestOp, GuardOp, RequirePositiveOp, PositionTableOp,
-              SpreadChannelsOp, GatherChannelsOp, linalg::MatmulOp>(op) ||
+      if (isa<RotateOp, CentreRowsOp, KeyWeightsOp, AddOuterOp, AppendColumnOp,
+              DecayRowsOp, ConvertOp, LargestOp, GuardOp, RequirePositiveOp,
+              PositionTableOp, SpreadChannelsOp, GatherChannelsOp,
+              linalg::MatmulOp>(op) ||
           (structured && isElementwiseOfRows(structured, buffers)))
         ops.push_back(op);
     });
@@ -167,6 +168,8 @@ struct LowerRows : mlir::ropegrad::impl::LowerRowsBase<LowerRows> {
     return llvm::TypeSwitch<Operation *, LogicalResult>(op)
         .Case([&](RotateOp rotate) { return lowerRotate(e, rotate); })
         .Case([&](CentreRowsOp centre) { return lowerCentreRows(e, centre); })
+        .Case([&](KeyWeightsOp weights) { return lowerKeyWeights(e, weights); })
+        .Case([&](AddOuterOp add) { return lowerAddOuter(e, add); })
         .Case(
             [&](AppendColumnOp append) { return lowerAppendColumn(e, append); })
         .Case([&](DecayRowsOp decay) { return lowerDecayRows(e, decay); })

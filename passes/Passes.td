@@ -116,7 +116,7 @@ def Differentiate : Pass<"ropegrad-differentiate", "::mlir::ModuleOp"> {
 def CentreKeys : Pass<"ropegrad-centre-keys", "::mlir::ModuleOp"> {
   let summary = "level 2: logits of keys without their mean";
   let description = [{
-    Where the plan says `centre = <keys>`, subtracts from every (rotated) key the
+    Where the plan says `centre = <keys>` or `<both>`, subtracts from every (rotated) key the
     mean of all keys of its head. Z_ij loses scale · ⟨q_i, k̄⟩, which is the same for
     all j and cancels in the softmax, under any prefactor b(i−j); the radius may
     become far smaller. In the gradient γ with respect to Z, whose rows sum to 0,
@@ -141,6 +141,43 @@ def CentreKeys : Pass<"ropegrad-centre-keys", "::mlir::ModuleOp"> {
   }];
   let dependentDialects = ["::mlir::ropegrad::RopeGradDialect", "::mlir::linalg::LinalgDialect",
                            "::mlir::tensor::TensorDialect"];
+}
+
+def CentreQueries : Pass<"ropegrad-centre-queries", "::mlir::ModuleOp"> {
+  let summary = "level 2: logits of queries without their mean";
+  let description = [{
+    Where the plan says `centre = <queries>` or `<both>`, subtracts from every
+    (rotated) query the mean q̄ of all that meet one key head. Z_ij loses
+    scale · ⟨q̄, k_j⟩, the same for all i: exp(Z_ij) is w_j exp(scale · ⟨q_i − q̄, k_j⟩)
+    with a weight w_j of each key, but for a constant of the head, so that 1 wᵀ is
+    the prefactor that Z has without it. The gradient with respect to k_j, whose γ
+    does not change, gets back what the mean adds, scale · (Σ_i γ_ij) q̄; these sums
+    are ⟨Σ_i s'_ij [U_i, −r_i], [V_j, 1]⟩, of the same γ where a polynomial stands for
+    exp, so that what most rows lose and get back cancels. All else stays.
+
+    ```mlir
+    %Z = ropegrad.logits %q, %k
+    %L = ropegrad.row_logsumexp %Z
+    %S = ropegrad.shift_rows %Z, %L
+    %s = ropegrad.exp %S {plan = #ropegrad.plan<..., centre = <queries>>}
+      ==>
+    %c:2 = ropegrad.centre_rows ins(%q)
+    %w = ropegrad.key_weights ins(%k, %c#1)
+    %W = ropegrad.outer %ones, %w
+    %Z = ropegrad.logits %c#0, %k
+    %L = ropegrad.row_logsumexp %Z prefactor(%W)
+    %S = ropegrad.shift_rows %Z, %L
+    %e = ropegrad.exp %S
+    %s = ropegrad.hadamard %W, %e
+    ...
+    ```
+
+    Logits with W, where ⟨q̄, W_{i−j} k_j⟩ depends on i, and logits under a prefactor,
+    where a row may see small weights alone, are errors. Queries that are centred
+    already stay as they are.
+  }];
+  let dependentDialects = ["::mlir::ropegrad::RopeGradDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
 }
 
 def ApproximateExp : Pass<"ropegrad-approximate-exp", "::mlir::ModuleOp"> {
@@ -210,7 +247,7 @@ def FuseKronecker : Pass<"ropegrad-fuse-kronecker", "::mlir::ModuleOp"> {
     reverse(q, accumulate(k, V), U)
     ```
 
-    Row scalings are moved out of the matrices first, numerator and denominator
+    Row scalings and weights of keys are moved out of the matrices first, numerator and denominator
     share one product with [V, 1], and equal reductions over n are made once.
 
     On route scan, where a mask or ALiBi b multiplies the polynomial, rows are cut

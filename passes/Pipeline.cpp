@@ -44,6 +44,7 @@ void buildAlgebra(OpPassManager &manager, const PipelineOptions &options) {
   manager.addPass(createDifferentiate());
   tidy(manager);
   manager.addPass(createCentreKeys());
+  manager.addPass(createCentreQueries());
   manager.addPass(createApproximateExp());
   tidy(manager);
 }
@@ -142,8 +143,8 @@ void registerPipeline() {
   registerPassPipeline(
       "ropegrad-pipeline",
       "from problems to the LLVM dialect: plan, widen-storage, differentiate, "
-      "centre-keys, approximate-exp, classify-toeplitz, fuse-kronecker, "
-      "join-pairs, "
+      "centre-keys, centre-queries, approximate-exp, classify-toeplitz, "
+      "fuse-kronecker, join-pairs, "
       "outline-tiles, split-gradient, split-guard (by-entry), hoist-spectra, "
       "bufferize, runtime-sizes, lower-rows, lower-tiles, "
       "lower-features, "

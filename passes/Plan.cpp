@@ -52,9 +52,9 @@ PlanAttr toAttribute(MLIRContext *context, const ::ropegrad::Plan &plan,
       floatAttr(b, plan.bytes), floatAttr(b, plan.predictedMs),
       fit ? b.getBoolAttr(problem.needsGradient()) : BoolAttr(),
       keptAttribute(b, plan.truncation),
-      plan.centre == ::ropegrad::Centre::Keys
-          ? CentreAttr::get(context, Centre::Keys)
-          : CentreAttr());
+      plan.centre == ::ropegrad::Centre::None
+          ? CentreAttr()
+          : CentreAttr::get(context, static_cast<Centre>(plan.centre)));
 }
 
 struct PlanPass : impl::PlanBase<PlanPass> {

@@ -40,6 +40,7 @@ void write(llvm::json::OStream &json, const Alternative &alternative) {
 
 void write(llvm::json::OStream &json, const CentringGain &gain) {
   json.attributeObject("centring", [&] {
+    json.attribute("rows", toString(gain.rows));
     json.attribute("radius", gain.radius);
     json.attribute("radius_centred", gain.centredRadius);
     json.attribute("predicted_ms", orNull(gain.predictedMs));

@@ -101,7 +101,7 @@ private:
       text += ", polynomial similarity";
     else if (std::optional<double> radius = p.impliedRadius())
       text += ", logits of at most " + format(*radius, 3) +
-              (p.centre == Centre::Keys ? " for keys without their mean" : "");
+              (p.centre == Centre::None ? "" : " for " + withoutMean(p.centre));
     else
       text += ", logits of any size";
     text += p.tolerance ? ", tolerance " + format(*p.tolerance, 3)
@@ -110,13 +110,19 @@ private:
            (threads == 1 ? " thread" : " threads");
   }
 
+  static std::string withoutMean(Centre centre) {
+    if (centre == Centre::Both)
+      return "keys and queries without their means";
+    return std::string(toString(centre)) + " without their mean";
+  }
+
   std::string describe(const CentringGain &gain) const {
     std::string asIs = gain.predictedMs ? format(*gain.predictedMs, 3) + " ms"
                                         : std::string("no plan");
     return "the sample has logits of at most " + format(gain.radius, 3) + ": " +
-           asIs + "; with keys without their mean of at most " +
+           asIs + "; with " + withoutMean(gain.rows) + " of at most " +
            format(gain.centredRadius, 3) + ": " + format(gain.centredMs, 3) +
-           (plan.centre == Centre::Keys ? " ms, which pays."
+           (plan.centre != Centre::None ? " ms, which pays."
                                         : " ms, which does not pay.");
   }
 

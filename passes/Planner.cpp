@@ -153,7 +153,7 @@ void adopt(Plan &plan, const Problem &p, PolynomialChoice polynomial,
   }
   if (polynomial.approximation) {
     plan.radius = polynomial.approximation->radius;
-    if (p.centre == Centre::Keys)
+    if (p.centre != Centre::Auto)
       plan.centre = p.centre;
   }
   plan.approximation = std::move(polynomial.approximation);

@@ -36,11 +36,12 @@ struct Alternative {
   ErrorBounds errors;              ///< then, with what is lost
 };
 
-/// What centring does to a sample: keys as they are, keys without their mean.
+/// What centring does to a sample: rows as they are, rows without their mean.
 struct CentringGain {
   double radius = 0.0, centredRadius = 0.0; ///< as bounds of the sample imply
   std::optional<double> predictedMs; ///< none: no plan for keys as they are
   double centredMs = 0.0;
+  Centre rows = Centre::Keys; ///< those whose centring is the fastest
 };
 
 struct Plan {

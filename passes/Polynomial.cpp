@@ -176,6 +176,9 @@ PolynomialChoice dropFeatures(const Problem &p, const PolynomialChoice &all) {
   if (p.bounds.empty() || !p.tolerance || !least || *all.degree < 2 ||
       relevantError(*least, gradient) > *p.tolerance)
     return best;
+  // What their mean adds to a gradient needs all monomials of p', too.
+  if (gradient && centresQueries(p.centre))
+    return best;
   CoordinateBounds bounds = coordinateBounds(p);
   auto most = std::min<unsigned>(*all.degree + degrees - 1, kMaxDegree);
   for (unsigned degree = *all.degree; degree <= most; ++degree) {

@@ -33,9 +33,15 @@ static int64_t rankOf(Value value) {
 /// The operands of an op of this dialect that have one row per position.
 static SmallVector<Value> rowOperands(Operation *op) {
   return llvm::TypeSwitch<Operation *, SmallVector<Value>>(op)
-      .Case<RotateOp, CentreRowsOp, AppendColumnOp, RequirePositiveOp,
-            DecayRowsOp, SpreadChannelsOp>(
+      .Case<RotateOp, AppendColumnOp, RequirePositiveOp, DecayRowsOp,
+            SpreadChannelsOp>(
           [](auto rows) { return SmallVector<Value>(rows->getOperands()); })
+      .Case<CentreRowsOp, KeyWeightsOp>([](auto rows) -> SmallVector<Value> {
+        return {rows.getIns()[0], rows.getOuts()[0]};
+      })
+      .Case([](AddOuterOp add) -> SmallVector<Value> {
+        return {add.getIns()[0], add.getIns()[1], add.getOuts()[0]};
+      })
       .Case([](GuardOp guard) {
         return SmallVector<Value>(guard.getOuts().drop_front());
       })
@@ -85,6 +91,15 @@ static SmallVector<Value> wholeOperands(Operation *op) {
   return llvm::TypeSwitch<Operation *, SmallVector<Value>>(op)
       .Case<AccumulateOp, ChunkStatesOp>(
           [](auto sum) { return SmallVector<Value>(sum.getOuts()); })
+      .Case([](CentreRowsOp rows) {
+        return SmallVector<Value>(rows.getOuts().drop_front());
+      })
+      .Case([](KeyWeightsOp weights) -> SmallVector<Value> {
+        return {weights.getIns()[1]};
+      })
+      .Case([](AddOuterOp add) -> SmallVector<Value> {
+        return {add.getIns()[2]};
+      })
       .Case<ExpandOp, ReverseOp, ChunkExpandOp, ChunkReverseOp>(
           [](auto product) -> SmallVector<Value> {
             return {product.getIns()[1]};

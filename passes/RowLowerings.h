@@ -76,6 +76,8 @@ Value unitsOf(Emitter &e, const RowSpace &space);
 /// Each emits code at the op's place; the caller erases the op.
 LogicalResult lowerRotate(Emitter &e, RotateOp op);
 LogicalResult lowerCentreRows(Emitter &e, CentreRowsOp op);
+LogicalResult lowerKeyWeights(Emitter &e, KeyWeightsOp op);
+LogicalResult lowerAddOuter(Emitter &e, AddOuterOp op);
 LogicalResult lowerAppendColumn(Emitter &e, AppendColumnOp op);
 LogicalResult lowerDecayRows(Emitter &e, DecayRowsOp op);
 LogicalResult lowerConvert(Emitter &e, ConvertOp op);

@@ -25,7 +25,9 @@ func.func private @routes() attributes {a = #ropegrad.route<auto>, b = #ropegrad
 // CHECK-SAME: a = #ropegrad.centre<none>
 // CHECK-SAME: b = #ropegrad.centre<keys>
 // CHECK-SAME: c = #ropegrad.plan<route = features, fit = minimax, centre = <keys>>
-func.func private @centres() attributes {a = #ropegrad.centre<none>, b = #ropegrad.centre<keys>, c = #ropegrad.plan<route = features, fit = minimax, centre = <keys>>}
+// CHECK-SAME: d = #ropegrad.centre<queries>
+// CHECK-SAME: e = #ropegrad.centre<both>
+func.func private @centres() attributes {a = #ropegrad.centre<none>, b = #ropegrad.centre<keys>, d = #ropegrad.centre<queries>, e = #ropegrad.centre<both>, c = #ropegrad.plan<route = features, fit = minimax, centre = <keys>>}
 
 // CHECK-LABEL: func.func private @fits
 // CHECK-SAME: a = #ropegrad.fit<minimax>

@@ -64,6 +64,69 @@ func.func @centre_rows_c1_y(%x: tensor<1x2x8x2xf32>, %y: tensor<1x2x8x3xf32>) {
 
 // -----
 
+// centre_rows C2: whole groups of heads
+func.func @centre_rows_c2_heads(%x: tensor<1x3x8x2xf32>, %m: tensor<1x2x1x2xf32>) {
+  // expected-error @+1 {{expected the heads of the mean to divide 3, but got 2}}
+  %r:2 = ropegrad.centre_rows ins(%x : tensor<1x3x8x2xf32>) outs(%x, %m : tensor<1x3x8x2xf32>, tensor<1x2x1x2xf32>) -> tensor<1x3x8x2xf32>, tensor<1x2x1x2xf32>
+  return
+}
+
+// -----
+
+// centre_rows C2: one row of each
+func.func @centre_rows_c2_rows(%x: tensor<1x2x8x2xf32>, %m: tensor<1x1x8x2xf32>) {
+  // expected-error @+1 {{expected the mean to be (1, 1, 1, 2), but got 'tensor<1x1x8x2xf32>'}}
+  %r:2 = ropegrad.centre_rows ins(%x : tensor<1x2x8x2xf32>) outs(%x, %m : tensor<1x2x8x2xf32>, tensor<1x1x8x2xf32>) -> tensor<1x2x8x2xf32>, tensor<1x1x8x2xf32>
+  return
+}
+
+// -----
+
+// key_weights C1: keys and one row
+func.func @key_weights_c1_counts(%k: tensor<1x2x8x2xf32>, %w: tensor<1x2x8x1xf32>) {
+  // expected-error @+1 {{expected 2 inputs and 1 outputs, but got 1 and 1}}
+  %r = ropegrad.key_weights ins(%k : tensor<1x2x8x2xf32>) outs(%w : tensor<1x2x8x1xf32>) {scale = 0.5 : f64} -> tensor<1x2x8x1xf32>
+  return
+}
+
+// -----
+
+// key_weights C1: a mean for each head
+func.func @key_weights_c1_mean(%k: tensor<1x2x8x2xf32>, %m: tensor<1x1x1x2xf32>, %w: tensor<1x2x8x1xf32>) {
+  // expected-error @+1 {{expected m to be (1, 2, 1, 2), but got 'tensor<1x1x1x2xf32>'}}
+  %r = ropegrad.key_weights ins(%k, %m : tensor<1x2x8x2xf32>, tensor<1x1x1x2xf32>) outs(%w : tensor<1x2x8x1xf32>) {scale = 0.5 : f64} -> tensor<1x2x8x1xf32>
+  return
+}
+
+// -----
+
+// key_weights C1: a weight for each key
+func.func @key_weights_c1_weights(%k: tensor<1x2x8x2xf32>, %m: tensor<1x2x1x2xf32>) {
+  // expected-error @+1 {{expected w to be (1, 2, 8, 1), but got 'tensor<1x2x8x2xf32>'}}
+  %r = ropegrad.key_weights ins(%k, %m : tensor<1x2x8x2xf32>, tensor<1x2x1x2xf32>) outs(%k : tensor<1x2x8x2xf32>) {scale = 0.5 : f64} -> tensor<1x2x8x2xf32>
+  return
+}
+
+// -----
+
+// add_outer C1: a multiple for each row
+func.func @add_outer_c1_c(%x: tensor<1x2x8x2xf32>, %c: tensor<1x1x8xf32>, %m: tensor<1x2x1x2xf32>) {
+  // expected-error @+1 {{expected c to be (1, 2, 8), but got 'tensor<1x1x8xf32>'}}
+  %r = ropegrad.add_outer ins(%x, %c, %m : tensor<1x2x8x2xf32>, tensor<1x1x8xf32>, tensor<1x2x1x2xf32>) outs(%x : tensor<1x2x8x2xf32>) {scale = 0.5 : f64} -> tensor<1x2x8x2xf32>
+  return
+}
+
+// -----
+
+// add_outer C1: one row of each head
+func.func @add_outer_c1_m(%x: tensor<1x2x8x2xf32>, %c: tensor<1x2x8xf32>, %m: tensor<1x2x8x2xf32>) {
+  // expected-error @+1 {{expected m to be (1, 2, 1, 2), but got 'tensor<1x2x8x2xf32>'}}
+  %r = ropegrad.add_outer ins(%x, %c, %m : tensor<1x2x8x2xf32>, tensor<1x2x8xf32>, tensor<1x2x8x2xf32>) outs(%x : tensor<1x2x8x2xf32>) {scale = 0.5 : f64} -> tensor<1x2x8x2xf32>
+  return
+}
+
+// -----
+
 // convert C1: one input
 func.func @convert_c1_counts(%x: tensor<8x2xbf16>, %y: tensor<8x2xf32>) {
   // expected-error @+1 {{expected 1 inputs and 1 outputs, but got 2 and 1}}

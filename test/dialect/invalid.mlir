@@ -622,6 +622,15 @@ func.func @c8_similarity(%Q: tensor<1x1x8x4xf32>) {
 
 // -----
 
+// C8: weights of keys may be too small for a row that sees no others
+func.func @c8_mask(%Q: tensor<1x1x8x4xf32>) {
+  // expected-error @+1 {{expected no mask with centred queries, whose keys have weights that may be too small for a row that sees no others, but got causal}}
+  %O = ropegrad.attention(%Q, %Q, %Q) {centre = #ropegrad.centre<queries>, mask = #ropegrad.mask<causal>, scale = 0.25 : f64} : (tensor<1x1x8x4xf32>, tensor<1x1x8x4xf32>, tensor<1x1x8x4xf32>) -> tensor<1x1x8x4xf32>
+  return
+}
+
+// -----
+
 // C8: q W k̄ is no constant of the row
 func.func @c8_general(%Q: tensor<1x1x8x2xf32>, %W: tensor<15x1xf32>) {
   // expected-error @+1 {{expected position rotary or none with centred keys, but got general}}

@@ -169,6 +169,18 @@ func.func @structured(%x: tensor<1x2x8x2xf32>, %k: tensor<1x1x8x2xf32>, %y: tens
   // CHECK: ropegrad.centre_rows ins(%{{.*}} : tensor<1x2x8x2xf32>) outs(%{{.*}} : tensor<1x2x8x2xf32>) -> tensor<1x2x8x2xf32>
   // GENERIC: "ropegrad.centre_rows"
   %c = ropegrad.centre_rows ins(%x : tensor<1x2x8x2xf32>) outs(%x : tensor<1x2x8x2xf32>) -> tensor<1x2x8x2xf32>
+  %m = tensor.empty() : tensor<1x1x1x2xf32>
+  // CHECK: %{{.*}}:2 = ropegrad.centre_rows ins(%{{.*}} : tensor<1x2x8x2xf32>) outs(%{{.*}}, %{{.*}} : tensor<1x2x8x2xf32>, tensor<1x1x1x2xf32>) -> tensor<1x2x8x2xf32>, tensor<1x1x1x2xf32>
+  // GENERIC: "ropegrad.centre_rows"
+  %c2:2 = ropegrad.centre_rows ins(%x : tensor<1x2x8x2xf32>) outs(%x, %m : tensor<1x2x8x2xf32>, tensor<1x1x1x2xf32>) -> tensor<1x2x8x2xf32>, tensor<1x1x1x2xf32>
+  %kw = tensor.empty() : tensor<1x1x8x1xf32>
+  // CHECK: ropegrad.key_weights ins(%{{.*}}, %{{.*}} : tensor<1x1x8x2xf32>, tensor<1x1x1x2xf32>) outs(%{{.*}} : tensor<1x1x8x1xf32>) {scale = 2.500000e-01 : f64} -> tensor<1x1x8x1xf32>
+  // GENERIC: "ropegrad.key_weights"
+  %c3 = ropegrad.key_weights ins(%k, %m : tensor<1x1x8x2xf32>, tensor<1x1x1x2xf32>) outs(%kw : tensor<1x1x8x1xf32>) {scale = 0.25 : f64} -> tensor<1x1x8x1xf32>
+  %mc = tensor.empty() : tensor<1x2x1x2xf32>
+  // CHECK: ropegrad.add_outer ins(%{{.*}}, %{{.*}}, %{{.*}} : tensor<1x2x8x2xf32>, tensor<1x2x8xf32>, tensor<1x2x1x2xf32>) outs(%{{.*}} : tensor<1x2x8x2xf32>) {scale = 2.500000e-01 : f64} -> tensor<1x2x8x2xf32>
+  // GENERIC: "ropegrad.add_outer"
+  %c4 = ropegrad.add_outer ins(%x, %r, %mc : tensor<1x2x8x2xf32>, tensor<1x2x8xf32>, tensor<1x2x1x2xf32>) outs(%x : tensor<1x2x8x2xf32>) {scale = 0.25 : f64} -> tensor<1x2x8x2xf32>
   %h = tensor.empty() : tensor<1x2x8x2xf16>
   // CHECK: ropegrad.convert ins(%{{.*}} : tensor<1x2x8x2xf32>) outs(%{{.*}} : tensor<1x2x8x2xf16>) -> tensor<1x2x8x2xf16>
   // GENERIC: "ropegrad.convert"

@@ -67,27 +67,34 @@ def rotated(problem, x, sign=1):
                      for rows in heads]).reshape(x.shape)
 
 
-def without_mean(problem, K):
-    """Rotated keys as the logits meet them, if the kernel centres keys."""
-    if problem.get("centred") != "keys":
-        return K
-    K = rotated(problem, K)
-    return K - K.mean(-2, keepdims=True)
+def centres(problem, rows):
+    return problem.get("centred") in (rows, "both")
 
 
-def shifted(rng, problem, K):
-    """Keys with a common part, once they are rotated, up to ten times as large
-    as they are."""
-    shift = rng.normal(size=(*K.shape[:-2], 1, K.shape[-1]))
-    shift *= rng.choice((0, .1, 1, 10)) * np.abs(K).max()
-    return rotated(problem, rotated(problem, K) + shift, -1)
+def without_mean(problem, x, group):
+    """Rotated rows as the logits meet them, where the mean of `group` heads is
+    subtracted."""
+    x = rotated(problem, x)
+    by_group = x.reshape(x.shape[0], x.shape[1] // group, -1, x.shape[-1])
+    return (by_group - by_group.mean(-2, keepdims=True)).reshape(x.shape)
+
+
+def shifted(rng, problem, x, group=1):
+    """Rows with a common part, once they are rotated, up to ten times as large
+    as they are, one for `group` heads."""
+    shift = rng.normal(size=(x.shape[0], x.shape[1] // group, 1, x.shape[-1]))
+    shift *= rng.choice((0, .1, 1, 10)) * np.abs(x).max()
+    return rotated(problem, rotated(problem, x) + shift.repeat(group, 1), -1)
 
 
 def radius(problem, Q, K):
     """What a guard finds: largest row norms, by head."""
     norm = lambda x: np.sqrt((x.astype(np.float64) ** 2).sum(-1)).max(-1)
     group = Q.shape[1] // K.shape[1]
-    K = without_mean(problem, K)
+    if centres(problem, "keys"):
+        K = without_mean(problem, K, 1)
+    if centres(problem, "queries"):
+        Q = without_mean(problem, Q, group)
     return problem["scale"] * (norm(Q) * norm(K).repeat(group, 1)).max()
 
 
@@ -108,8 +115,10 @@ def draw(rng, kernel, most):
               "K": pick(ROWS)(rng, batch, kv_heads, n, d),
               "V": pick(VALUES)(rng, batch, kv_heads, n, d),
               "dO": pick(VALUES)(rng, batch, heads, n, d)}
-    if m.get("centred") == "keys":
+    if centres(m, "keys"):
         arrays["K"] = shifted(rng, m, arrays["K"])
+    if centres(m, "queries"):
+        arrays["Q"] = shifted(rng, m, arrays["Q"], heads // kv_heads)
     part = pick(BEYOND if rng.random() < .3 else WITHIN)
     # Of equal keys nothing is left but rounding, which is not to be scaled.
     whole = radius(m | {"centred": "none"}, arrays["Q"], arrays["K"])
@@ -242,7 +251,7 @@ def check_case(kernel, rng, most, tally):
             return
         largest = problem["logit_bound"]
         slack = 1e-6 * max(largest, 1e-30)
-        if m["centred"] == "keys":
+        if m["centred"] != "none":
             largest = min(largest, found)
         assert largest - slack <= got["radius_found"], (
             largest, got["radius_found"])

@@ -239,10 +239,10 @@ def test_refused(flags, words):
     done = tool("ropegrad-compile", "--n", 8, "--d", 4, "--centre", "keys",
                 "--plan", *flags)
     assert_refused(done, "ropegrad-compile", words)
-    done = tool("ropegrad-compile", "--n", 8, "--d", 4, "--centre", "queries",
+    done = tool("ropegrad-compile", "--n", 8, "--d", 4, "--centre", "values",
                 "--plan")
-    assert_refused(done, "ropegrad-compile", ("--centre",
-                                              "none, keys or auto", "queries"))
+    assert_refused(done, "ropegrad-compile", (
+        "--centre", "none, keys, queries, both or auto", "values"))
 
 
 # -- The plan's choice --------------------------------------------------------
@@ -266,7 +266,8 @@ def test_pays_by_a_sample(position, entry, tmp_path):
     plan = json.loads(planned(tmp_path, dict(problem), arrays, "--plan",
                               *sample))
     gain = plan["centring"]
-    assert plan["centred"] == "keys" and plan["route"] == "features"
+    assert plan["centred"] == gain["rows"] == "keys"
+    assert plan["route"] == "features"
     assert gain["radius_centred"] < gain["radius"] / 2
     assert (plan["predicted_ms"] == gain["predicted_ms_centred"]
             < gain["predicted_ms"])

@@ -33,6 +33,8 @@ KERNELS = {
                 "--centre keys", FEATURES),
     "centred-causal": ("--n 150 --d 3 --heads 2 --position none --radius 0.4 "
                        "--tolerance 1e-2 --mask causal --centre keys", ()),
+    "centred-queries": ("--d 4 --heads 4 --kv-heads 2 --radius 0.5 --tolerance "
+                        "1e-2 --centre both", FEATURES),
     "exact": ("--d 8 --heads 4 --kv-heads 2", ()),
     "exact-causal": ("--d 4 --heads 2 --mask causal --alibi 0.5,0.1", ()),
     "exact-window": ("--d 6 --mask window --window 5 --bias learned", ()),

@@ -47,6 +47,7 @@ static const char *const kPipelines[] = {
     "ropegrad-pipeline{vector-bits=128}",
     "ropegrad-pipeline{vector-bits=512 scalef=true}",
     "ropegrad-centre-keys",
+    "ropegrad-centre-queries",
 };
 
 static const mlir::DialectRegistry &registry() {

@@ -391,12 +391,13 @@ TEST(PlanJson, SaysWhatIsCentred) {
   p.centre = Centre::Keys;
   Plan plan = planOf(p);
   EXPECT_EQ(plan.centre, Centre::Keys);
-  plan.centring = CentringGain{4.0, 0.5, std::nullopt, 2.0};
+  plan.centring = CentringGain{4.0, 0.5, std::nullopt, 2.0, Centre::Keys};
   llvm::Expected<llvm::json::Value> value = llvm::json::parse(planToJson(plan));
   ASSERT_TRUE(static_cast<bool>(value));
   const llvm::json::Object &object = *value->getAsObject();
   EXPECT_EQ(object.getString("centred"), "keys");
   const llvm::json::Object &gain = *object.getObject("centring");
+  EXPECT_EQ(gain.getString("rows"), "keys");
   EXPECT_EQ(gain.getNumber("radius"), 4.0);
   EXPECT_EQ(gain.getNumber("radius_centred"), 0.5);
   EXPECT_EQ(gain.get("predicted_ms")->kind(), llvm::json::Value::Null);

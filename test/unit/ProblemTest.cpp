@@ -75,6 +75,8 @@ TEST(Problem, Names) {
   EXPECT_STREQ(toString(Fit::Weighted), "weighted");
   EXPECT_STREQ(toString(Centre::None), "none");
   EXPECT_STREQ(toString(Centre::Keys), "keys");
+  EXPECT_STREQ(toString(Centre::Queries), "queries");
+  EXPECT_STREQ(toString(Centre::Both), "both");
   EXPECT_STREQ(toString(Centre::Auto), "auto");
 }
 
@@ -304,6 +306,39 @@ TEST(Validate, CentredKeys) {
                        }),
             "expected a route with a polynomial for centred keys, but got "
             "exact");
+}
+
+TEST(Validate, CentredQueries) {
+  for (Centre rows : {Centre::Queries, Centre::Both}) {
+    auto with = [&](auto change) {
+      return errorAfter(attention(), [&](Problem &p) {
+        p.centre = rows;
+        change(p);
+      });
+    };
+    EXPECT_EQ(with([](Problem &) {}), "");
+    EXPECT_EQ(with([](Problem &p) { p.route = Route::Features; }), "");
+    EXPECT_EQ(with([](Problem &p) { p.mask = Mask::Causal; }),
+              "expected no mask with centred queries, whose keys have weights "
+              "that may be too small for a row that sees no others, but got "
+              "causal");
+    const char *others = "expected no alibi and no bias with centred queries, "
+                         "whose keys have weights of their own, but got ";
+    EXPECT_EQ(with([](Problem &p) { p.alibi = {0.5}; }),
+              others + std::string("alibi"));
+    EXPECT_EQ(with([](Problem &p) { p.learnedBias = true; }),
+              others + std::string("a learned bias"));
+    EXPECT_EQ(with([](Problem &p) { p.route = Route::FFT; }),
+              "expected route auto or features for centred queries, but got "
+              "fft");
+  }
+  EXPECT_EQ(errorAfter(loss(),
+                       [](Problem &p) {
+                         p.centre = Centre::Queries;
+                         p.similarity = {1, 1};
+                       }),
+            "expected similarity exp with centred queries, whose logits differ "
+            "by a constant of each column, but got a polynomial");
 }
 
 TEST(Validate, BoundsOfCoordinates) {

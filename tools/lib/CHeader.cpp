@@ -157,11 +157,19 @@ void writeIntroduction(raw_ostream &os, const KernelInfo &info) {
   os << ":\n *\n";
   writeLogits(os, p);
   writeSimilarity(os, p);
+  bool isRotary = p.position == Position::Rotary;
   if (info.centre == Centre::Keys)
     os << " *\n * Where |Z| is limited or reported, K_j is that without the "
           "mean "
           "of all keys of\n * its head"
-       << (p.position == Position::Rotary ? ", both after the rotation" : "")
+       << (isRotary ? ", both after the rotation" : "")
+       << ": O does not depend on it.\n";
+  if (centresQueries(info.centre))
+    os << " *\n * Where |Z| is limited or reported, Q_i is that without the "
+          "mean of all queries\n * that meet its key head"
+       << (info.centre == Centre::Both ? ", K_j without that of its head's keys"
+                                       : "")
+       << (isRotary ? ",\n * after the rotation" : "")
        << ": O does not depend on it.\n";
   os << " *\n * Route " << toString(info.route);
   if (info.degree)

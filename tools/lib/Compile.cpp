@@ -150,26 +150,25 @@ private:
     return resolve(options, &spec);
   }
 
-  /// Bounds of coordinates from --bounds-from, of keys as they are, without
-  /// their mean or, where the plan is to choose, both.
+  /// Bounds of coordinates from --bounds-from, of rows as they are, without
+  /// their mean or, where the plan is to choose, all of these.
   std::string measureSample() {
     Problem &problem = options.problem;
-    bool mayCentre = problem.centre == Centre::Auto && canBeCentred(problem);
-    if (problem.centre == Centre::Auto)
+    bool mayCentre = problem.centre == Centre::Auto;
+    if (mayCentre)
       problem.centre = Centre::None;
     if (options.boundsFrom.empty())
       return "";
     if (!problem.bounds.empty())
       return "expected bounds or --bounds-from, but got both";
-    if (mayCentre) {
-      centred = problem;
-      centred->centre = Centre::Keys;
-    }
+    if (mayCentre)
+      centred = centredProblems(problem);
     std::string error = measureBounds(options.boundsFrom, problem);
     if (error.empty())
       error = validate(problem);
-    if (error.empty() && centred)
-      error = measureBounds(options.boundsFrom, *centred);
+    for (Problem &each : centred)
+      if (error.empty())
+        error = measureBounds(options.boundsFrom, each);
     return error;
   }
 
@@ -390,7 +389,7 @@ private:
   Target target;
   Plan plan;
   std::optional<PlannedProblem> lower; ///< for calls of smaller logits
-  std::optional<Problem> centred;      ///< that keys without their mean make
+  std::vector<Problem> centred;        ///< that rows without their mean make
 };
 
 } // namespace

@@ -88,9 +88,9 @@ const ProblemField kFields[] = {
     {"kv_heads", kHeads, "H", "heads of the keys and values", "--heads",
      MEMBER(kvHeads)},
     {"centre", kRoute, "ROWS",
-     "keys: subtract their mean, after the rotation, before logits are made; "
-     "bounds and radius are those of what is left. auto: where a sample says "
-     "that it pays",
+     "keys, queries or both: subtract their mean, after the rotation, before "
+     "logits are made; bounds and radius are those of what is left. auto: where "
+     "a sample says that it pays",
      "auto", MEMBER(centre)},
     {"route", kRoute, "ROUTE", "auto, exact, features, scan or fft", "auto",
      FLAG_ONLY(route)},

@@ -93,9 +93,10 @@ private:
       add("fit", FitAttr::get(b.getContext(),
                               static_cast<mlir::ropegrad::Fit>(p.fit)));
     addOptional("sigma", p.sigma);
-    if (p.centre == ::ropegrad::Centre::Keys)
+    if (p.centre != ::ropegrad::Centre::None)
       add("centre",
-          CentreAttr::get(b.getContext(), mlir::ropegrad::Centre::Keys));
+          CentreAttr::get(b.getContext(),
+                          static_cast<mlir::ropegrad::Centre>(p.centre)));
   }
 
   SmallVector<int64_t> flatSupport() {

@@ -198,7 +198,7 @@ std::string ropegrad::runKernel(const RunOptions &options,
   result.degree = result.plannedDegree = manifest.degree;
   result.radiusLimit = manifest.radiusLimit;
   result.tolerance = manifest.tolerance;
-  result.centresKeys = manifest.centresKeys;
+  result.centred = manifest.centred;
   result.planned = manifest.planned;
   result.workspaceBytes = manifest.workspaceFor(threads);
   result.threads = threads;

@@ -30,7 +30,7 @@ struct RunReport {
   std::string route;
   std::optional<int64_t> degree;
   std::optional<double> radiusLimit, radiusFound;
-  bool centresKeys = false;         ///< which the radius is of
+  std::string centred = "none";     ///< rows that the radius is of
   std::optional<HeadReports> heads; ///< of kernels that choose by head
   std::string plannedRoute;         ///< what the plan chose
   std::optional<int64_t> plannedDegree;

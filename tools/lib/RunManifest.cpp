@@ -152,7 +152,7 @@ static std::string readLimits(KernelManifest &manifest) {
   if (degree && !manifest.degree && degree->kind() != json::Value::Null)
     return wrong(fields, "degree", "an integer or null");
   manifest.radiusLimit = fields.getNumber("radius_limit");
-  manifest.centresKeys = fields.getString("centred") == StringRef("keys");
+  manifest.centred = fields.getString("centred").value_or("none").str();
   const json::Value *limit = fields.get("radius_limit");
   if (limit && !manifest.radiusLimit && limit->kind() != json::Value::Null)
     return wrong(fields, "radius_limit", "a number or null");

@@ -66,7 +66,7 @@ struct KernelManifest : KernelEntry {
   std::optional<int64_t> degree;     ///< none: exact-only
   std::optional<double> radiusLimit; ///< none: any radius is fine
   std::optional<double> tolerance;
-  bool centresKeys = false;          ///< before it measures the radius
+  std::string centred = "none";      ///< rows, before it measures the radius
   std::vector<PlannedRoute> planned; ///< empty: the kernel has no plan
   std::string cpu;
   std::vector<std::string> cpuFeatures; ///< LLVM's names

@@ -26,6 +26,14 @@ static json::Value jsonNumber(std::optional<double> value) {
                                         : json::Value(nullptr);
 }
 
+/// Of which rows the radius is, for people.
+static std::string withoutMean(const std::string &centred) {
+  if (centred == "none")
+    return "";
+  return centred == "both" ? ", of keys and queries without their means"
+                           : ", of " + centred + " without their mean";
+}
+
 static void printJson(const RunReport &report, raw_ostream &stream) {
   json::OStream out(stream);
   out.object([&] {
@@ -35,8 +43,8 @@ static void printJson(const RunReport &report, raw_ostream &stream) {
                                           : json::Value(nullptr));
     out.attribute("radius_limit", jsonNumber(report.radiusLimit));
     out.attribute("radius_found", jsonNumber(report.radiusFound));
-    if (report.centresKeys)
-      out.attribute("centred", "keys");
+    if (report.centred != "none")
+      out.attribute("centred", report.centred);
     if (report.heads)
       out.attribute("heads", headsJson(*report.heads));
     out.attributeObject("certified", [&] {
@@ -93,7 +101,7 @@ static void printText(const RunReport &report, raw_ostream &stream) {
     stream << "radius     "
            << format("%.6g found, %.6g allowed", *report.radiusFound,
                      *report.radiusLimit)
-           << (report.centresKeys ? ", of keys without their mean\n" : "\n");
+           << withoutMean(report.centred) << "\n";
   // An exact kernel has no use for one.
   if (report.tolerance && report.degree)
     stream << "tolerance  "

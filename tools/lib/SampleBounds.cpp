@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace ropegrad {
 namespace {
@@ -92,10 +93,11 @@ void rotateRows(const Problem &p, Array &x) {
   }
 }
 
-/// Rotated rows without the mean of their head, as kernels make them.
-void centreRows(const Problem &p, Array &x) {
+/// Rotated rows without the mean of `group` heads, as kernels make them.
+void centreRows(const Problem &p, Array &x, int64_t group) {
   rotateRows(p, x);
-  int64_t heads = x.shape[0] * x.shape[1], n = x.shape[2], d = p.d;
+  int64_t heads = x.shape[0] * x.shape[1] / group, n = x.shape[2] * group,
+          d = p.d;
   for (int64_t head = 0; head < heads; ++head)
     for (int64_t a = 0; a < d; ++a) {
       double *column = x.values.data() + head * n * d + a, sum = 0;
@@ -142,10 +144,12 @@ std::string measureBounds(const std::string &folder, Problem &p) {
     return "--bounds-from: expected as many batch entries, and heads of K that "
            "divide those of Q, but got " +
            toString(q.shape) + " and " + toString(k.shape);
-  if (p.centre == Centre::Keys)
-    centreRows(p, k);
-  std::vector<double> queries = largestNorms(p, q), keys = largestNorms(p, k);
   int64_t group = q.shape[1] / k.shape[1];
+  if (centresKeys(p.centre))
+    centreRows(p, k, /*group=*/1);
+  if (centresQueries(p.centre))
+    centreRows(p, q, group);
+  std::vector<double> queries = largestNorms(p, q), keys = largestNorms(p, k);
   p.bounds.assign(p.d, 0.0);
   for (size_t i = 0; i < queries.size(); ++i) {
     auto head = static_cast<int64_t>(i) / p.d,
@@ -160,32 +164,57 @@ std::string measureBounds(const std::string &folder, Problem &p) {
   return "";
 }
 
-bool canBeCentred(const Problem &problem) {
-  return problem.isExp() && problem.position != Position::General &&
-         problem.route != Route::Exact && !problem.radius && !problem.bound;
+std::vector<Problem> centredProblems(const Problem &problem) {
+  std::vector<Problem> result;
+  if (problem.radius || problem.bound)
+    return result;
+  for (Centre rows : {Centre::Keys, Centre::Queries, Centre::Both}) {
+    Problem centred = problem;
+    centred.centre = rows;
+    if (validate(centred).empty())
+      result.push_back(std::move(centred));
+  }
+  return result;
 }
 
-PlanResult planWithSample(Problem &problem,
-                          const std::optional<Problem> &centred,
+/// By how much centring has to be faster: predictions leave out what it takes.
+static double leastGain(Centre centre) {
+  return centresQueries(centre) ? 1.05 : 1.02;
+}
+
+PlanResult planWithSample(Problem &problem, const std::vector<Problem> &centred,
                           int64_t threads, const CostModel &model) {
-  // The mean takes about 1 percent of the time, which predictions leave out.
-  constexpr double leastGain = 1.02;
   PlanResult asIs = makePlan(problem, threads, model);
-  if (!centred)
-    return asIs;
-  PlanResult without = makePlan(*centred, threads, model);
-  if (!without.plan)
+  double asIsMs = asIs.plan ? asIs.plan->predictedMs
+                            : std::numeric_limits<double>::infinity();
+  const Problem *best = nullptr;
+  PlanResult with;
+  double least = 0.0; ///< predicted for `best`, and what centring takes
+  for (const Problem &each : centred) {
+    PlanResult result = makePlan(each, threads, model);
+    if (!result.plan)
+      continue;
+    // Where the plan is exact, nothing is centred.
+    double ms = result.plan->predictedMs * leastGain(each.centre);
+    bool isBetter = result.plan->centre != Centre::None &&
+                    (ms < least || with.plan->centre == Centre::None);
+    if (best && !isBetter)
+      continue;
+    best = &each;
+    with = std::move(result);
+    least = ms;
+  }
+  if (!best)
     return asIs;
   CentringGain gain{problem.impliedRadius().value_or(0.0),
-                    centred->impliedRadius().value_or(0.0), std::nullopt,
-                    without.plan->predictedMs};
+                    best->impliedRadius().value_or(0.0), std::nullopt,
+                    with.plan->predictedMs, best->centre};
   if (asIs.plan)
-    gain.predictedMs = asIs.plan->predictedMs;
-  bool pays = without.plan->centre == Centre::Keys &&
-              (!asIs.plan || gain.centredMs * leastGain <= *gain.predictedMs);
+    gain.predictedMs = asIsMs;
+  bool pays = with.plan->centre != Centre::None && least <= asIsMs;
   if (pays)
-    problem = *centred;
-  PlanResult &chosen = pays ? without : asIs;
+    problem = *best;
+  PlanResult &chosen = pays ? with : asIs;
   if (chosen.plan)
     chosen.plan->centring = gain;
   return chosen;

@@ -13,8 +13,8 @@
 
 #include "passes/Planner.h"
 
-#include <optional>
 #include <string>
+#include <vector>
 
 namespace ropegrad {
 
@@ -22,18 +22,18 @@ namespace ropegrad {
 /// K.npy of any (batch, heads, n, d) with this d, or A1, X1, A2 and X2 of the
 /// loss. Under rotary position both coordinates of a pair get half of the
 /// product of the largest norms. Coordinates that are zero get a tiny bound.
-/// Where the problem centres keys, those of the sample lose their mean first.
+/// Where the problem centres rows, those of the sample lose their mean first.
 /// Returns an error or "".
 std::string measureBounds(const std::string &folder, Problem &problem);
 
-/// Whether there is something to choose: keys may be centred, and what is known
-/// of the logits comes from a sample alone.
-bool canBeCentred(const Problem &problem);
+/// The problem with keys, queries or both without their mean, wherever that is
+/// possible and what is known of the logits comes from a sample alone. Bounds
+/// are to be measured.
+std::vector<Problem> centredProblems(const Problem &problem);
 
 /// The plan of `problem` or, if it is faster by more than centring may cost, of
-/// `centred`, which then replaces it; with what centring does.
-PlanResult planWithSample(Problem &problem,
-                          const std::optional<Problem> &centred,
+/// the fastest of `centred`, which then replaces it; with what centring does.
+PlanResult planWithSample(Problem &problem, const std::vector<Problem> &centred,
                           int64_t threads, const CostModel &model);
 
 } // namespace ropegrad
