@@ -179,7 +179,7 @@ std::vector<Problem> centredProblems(const Problem &problem) {
 
 /// By how much centring has to be faster: predictions leave out what it takes.
 static double leastGain(Centre centre) {
-  return centresQueries(centre) ? 1.05 : 1.02;
+  return centresQueries(centre) ? 1.15 : 1.02;
 }
 
 PlanResult planWithSample(Problem &problem, const std::vector<Problem> &centred,
