@@ -226,6 +226,21 @@ def test_refused(flags, words):
     assert_refused(done, "ropegrad-compile", words)
 
 
+@pytest.mark.sweep
+def test_the_sample_itself_runs(tmp_path):
+    """Although its coordinates differ in size, so that norms are larger than
+    what coordinates add up to, and no monomial is left out."""
+    problem, arrays = pose(300, 8, "both", position="none", radius=.5, seed=4,
+                           **ATTENTION)
+    del problem["radius"], problem["centre"]
+    arrays["Q"] = reference.rounded(arrays["Q"] * .5 ** np.arange(8))
+    report, got = solve_with_tools(tmp_path, problem, arrays, "--route",
+                                   "features", "--bounds-from",
+                                   tmp_path / "in", "--no-certify")
+    assert report["centred"] == "both"
+    assert_answers(problem, arrays, got, limit(problem))
+
+
 @pytest.mark.parametrize("rows", ("queries", "both"))
 @pytest.mark.parametrize("entry", ("attention", "loss-gradient"))
 def test_pays_by_a_sample(rows, entry, tmp_path):

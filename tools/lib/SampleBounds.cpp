@@ -123,6 +123,37 @@ std::vector<double> largestNorms(const Problem &p, const Array &x) {
   return result;
 }
 
+/// The largest product of norms of queries and the keys that they meet.
+double largestProduct(const Array &q, const Array &k) {
+  int64_t heads = q.shape[0] * q.shape[1], group = q.shape[1] / k.shape[1];
+  auto longest = [](const Array &x, int64_t head) {
+    int64_t n = x.shape[2], d = x.shape[3];
+    double most = 0;
+    for (int64_t row = head * n; row < (head + 1) * n; ++row) {
+      double squares = 0;
+      for (int64_t a = 0; a < d; ++a)
+        squares += x.values[row * d + a] * x.values[row * d + a];
+      most = std::max(most, squares);
+    }
+    return std::sqrt(most);
+  };
+  double most = 0;
+  for (int64_t head = 0; head < heads; ++head)
+    most = std::max(most, longest(q, head) * longest(k, head / group));
+  return most;
+}
+
+/// Makes the bounds larger, all by one factor, where they add up to less than
+/// what a guard measures that knows of no coordinates.
+void admitNorms(Problem &p, double product) {
+  double sum = 0;
+  for (double bound : p.bounds)
+    sum += bound;
+  if (product > sum)
+    for (double &bound : p.bounds)
+      bound *= product / sum;
+}
+
 } // namespace
 
 std::string measureBounds(const std::string &folder, Problem &p) {
@@ -161,6 +192,9 @@ std::string measureBounds(const std::string &folder, Problem &p) {
   double largest = *std::max_element(p.bounds.begin(), p.bounds.end());
   for (double &bound : p.bounds)
     bound = std::max(bound, std::max(largest * 0x1p-100, 0x1p-900));
+  // Then all monomials are kept (dropFeatures).
+  if (centresQueries(p.centre) && p.needsGradient())
+    admitNorms(p, largestProduct(q, k));
   return "";
 }
 
