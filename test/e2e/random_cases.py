@@ -265,6 +265,11 @@ def check_case(kernel, rng, most, tally):
         # Of what is 0, transforms leave a rounding error: the certificate's.
         names = {name for name in names if np.any(want[name])}
     error = reference.errors({k: want[k] for k in names}, sizes, got)
+    if centres(m, "queries") and "dK" in names:
+        # The common part of the queries meets sums of gamma that may cancel:
+        # what is promised is the relative error of every term.
+        off = np.linalg.norm(got["dK"].astype(np.float64) - want["dK"])
+        error["dK"] = min(error["dK"], 4 * off / max(sizes["dK"], 1e-300))
     most_allowed = limit(kernel, problem, is_exact)
     assert max(error.values()) <= most_allowed, (error, most_allowed)
     check_certificates(kernel, arrays, got, want, tally, threads=threads,
