@@ -14,6 +14,8 @@
 
 #include "llvm/ADT/MapVector.h"
 
+#include <tuple>
+
 namespace mlir::ropegrad {
 
 #define GEN_PASS_DEF_CENTREQUERIES
