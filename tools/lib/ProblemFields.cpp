@@ -89,7 +89,8 @@ const ProblemField kFields[] = {
      MEMBER(kvHeads)},
     {"centre", kRoute, "ROWS",
      "keys, queries or both: subtract their mean, after the rotation, before "
-     "logits are made; bounds and radius are those of what is left. auto: where "
+     "logits are made; bounds and radius are those of what is left. auto: "
+     "where "
      "a sample says that it pays",
      "auto", MEMBER(centre)},
     {"route", kRoute, "ROUTE", "auto, exact, features, scan or fft", "auto",
