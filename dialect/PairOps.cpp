@@ -12,6 +12,7 @@
 #include "dialect/StructuredChecks.h"
 
 #include <algorithm>
+#include <cmath>
 
 using namespace mlir;
 using namespace mlir::ropegrad;
@@ -24,6 +25,7 @@ using namespace mlir::ropegrad;
   }
 ROPEGRAD_EFFECTS(PairTableOp)
 ROPEGRAD_EFFECTS(PairSpectrumOp)
+ROPEGRAD_EFFECTS(RequireShareOp)
 ROPEGRAD_EFFECTS(PairApplyOp)
 ROPEGRAD_EFFECTS(PairReverseOp)
 ROPEGRAD_EFFECTS(PairCorrelateOp)
@@ -174,6 +176,23 @@ LogicalResult PairSpectrumOp::verify() {
     return failure();
   ArrayRef<int64_t> t = shapeOf(getIns()[0]), s = shapeOf(getOuts()[0]);
   return expectShape(*this, getOuts()[0], "S", {t[0], t[1], s[2]});
+}
+
+LogicalResult RequireShareOp::verify() {
+  if (failed(expectCounts(*this, 2, 1)) || failed(expectTied(*this)) ||
+      failed(expectMask(*this, getMask(), getWindow())) ||
+      failed(expectRank(*this, getIns()[0], "S", 3)) ||
+      failed(expectRank(*this, getOuts()[0], "D", 3)))
+    return failure();
+  double share = getShare().convertToDouble();
+  if (!std::isfinite(share) || share <= 0)
+    return emitOpError("expected share to be positive and finite, but got ")
+           << share;
+  int64_t tables = shapeOf(getIns()[0])[0], heads = shapeOf(getOuts()[0])[1];
+  if (tables != 1 && tables != heads)
+    return emitOpError("expected S for 1 or ")
+           << heads << " heads, but got " << tables;
+  return success();
 }
 
 LogicalResult PairApplyOp::verify() {

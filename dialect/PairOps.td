@@ -68,6 +68,32 @@ def RopeGrad_PairSpectrumOp : RopeGrad_MapOp<"pair_spectrum"> {
                        OptionalAttr<I64Attr>:$window);
 }
 
+def RopeGrad_RequireShareOp : RopeGrad_MapOp<"require_share"> {
+  let summary = "go on only if rounding of transforms is small beside every row sum";
+  let description = [{
+    A transform rounds relative to all that it transforms at once. Where a
+    function of the distance is large at distances that a row does not have, the
+    sum D_i of that row, and what is divided by it, may be less than rounding.
+    If D_i > share · Σ_t T(t) for all rows, t running over all distances of the
+    blocks that the row is in and T being the function of the constant
+    monomial, the values pass through; otherwise the function returns status 13
+    at once, also if Σ_t T(t) is infinite though no element of the bias is nan.
+    A nan D_i passes: outputs are tested for those.
+
+    (C1) inputs S (1 or H, P, m) of `pair_spectrum` with the same mask and
+    window, and the bias in its functions, of rank 1 or 2; output D (B, H, n);
+    (C2) share is positive and finite.
+
+    ```mlir
+    %D2 = ropegrad.require_share ins(%S, %bias : tensor<1x1x256xf32>, tensor<127xf32>) outs(%D : tensor<1x2x64xf32>) {share = 1.0e-3 : f64} -> tensor<1x2x64xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<RopeGrad_Tall>:$ins, Variadic<RopeGrad_Tall>:$outs,
+                       F64Attr:$share,
+                       DefaultValuedAttr<RopeGrad_MaskAttr, "::mlir::ropegrad::Mask::None">:$mask,
+                       OptionalAttr<I64Attr>:$window);
+}
+
 def RopeGrad_PairApplyOp : RopeGrad_PairOp<"pair_apply"> {
   let summary = "N = (b ∘ p(Z)) X, by fast Fourier transforms";
   let description = [{

@@ -63,7 +63,9 @@ void retypeBody(Region &body) {
 }
 
 /// Guards only read their outputs and hand the values on.
-bool handsOn(Operation *op) { return isa<GuardOp, RequirePositiveOp>(op); }
+bool handsOn(Operation *op) {
+  return isa<GuardOp, RequirePositiveOp, RequireShareOp>(op);
+}
 
 template <typename OpTy>
 struct Model : DstBufferizableOpInterfaceExternalModel<Model<OpTy>, OpTy> {
@@ -92,7 +94,7 @@ struct Model : DstBufferizableOpInterfaceExternalModel<Model<OpTy>, OpTy> {
     for (OpOperand &operand : op->getOpOperands()) {
       FailureOr<Value> buffer = contiguousBuffer(
           rewriter, operand.get(), dps.isDpsInit(&operand) && !handsOn(op),
-          /*strided=*/isa<RequirePositiveOp>(op) ||
+          /*strided=*/isa<RequirePositiveOp, RequireShareOp>(op) ||
               (isa<ExpandOp, ChunkExpandOp>(op) &&
                operand.getOperandNumber() == 1),
           options, state);
@@ -177,6 +179,7 @@ void registerBufferization(DialectRegistry &registry) {
     LargestOp::attachInterface<Model<LargestOp>>(*context);
     GuardOp::attachInterface<Model<GuardOp>>(*context);
     RequirePositiveOp::attachInterface<Model<RequirePositiveOp>>(*context);
+    RequireShareOp::attachInterface<Model<RequireShareOp>>(*context);
     AccumulateOp::attachInterface<Model<AccumulateOp>>(*context);
     ExpandOp::attachInterface<Model<ExpandOp>>(*context);
     ReverseOp::attachInterface<Model<ReverseOp>>(*context);

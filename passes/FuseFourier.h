@@ -20,6 +20,10 @@ namespace mlir::ropegrad {
 /// is left.
 void populateFourierPatterns(RewritePatternSet &patterns);
 
+/// Has all row sums under a learned bias on the route fft checked
+/// (require_share), before they are joined with numerators.
+void requireShares(Operation *module);
+
 } // namespace mlir::ropegrad
 
 #endif // ROPEGRAD_PASSES_FUSEFOURIER_H

@@ -399,6 +399,8 @@ struct FuseKroneckerPass : impl::FuseKroneckerBase<FuseKroneckerPass> {
     populateScanSharingPatterns(sharing);
     for (RewritePatternSet *set :
          {&normal, &joining, &weights, &exits, &sharing}) {
+      if (set == &joining)
+        requireShares(getOperation());
       if (failed(applyPatternsGreedily(getOperation(), std::move(*set))))
         return signalPassFailure();
       IRRewriter rewriter(context);

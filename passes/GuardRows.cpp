@@ -243,8 +243,7 @@ void mlir::ropegrad::returnUnless(Emitter &e, Operation *op, Value condition,
   e.b.setInsertionPointToStart(next);
 }
 
-/// A guard ends its function early, which must have a status to return.
-static LogicalResult expectStatus(Operation *op) {
+LogicalResult mlir::ropegrad::expectStatus(Operation *op) {
   auto function = cast<func::FuncOp>(op->getParentOp());
   if (function.isPrivate() || function.getNumResults() != 1 ||
       !function.getResultTypes()[0].isInteger(32))

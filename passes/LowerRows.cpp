@@ -89,7 +89,8 @@ static LogicalResult checkOperands(Operation *op) {
   for (Type type : op->getOperandTypes()) {
     auto buffer = dyn_cast<MemRefType>(type);
     if (!buffer || !buffer.hasStaticShape() ||
-        !(buffer.getLayout().isIdentity() || isa<RequirePositiveOp>(op)) ||
+        !(buffer.getLayout().isIdentity() ||
+          isa<RequirePositiveOp, RequireShareOp>(op)) ||
         !(buffer.getElementType().isF32() || buffer.getElementType().isF64()))
       return op->emitOpError(
                  "expected contiguous static buffers of f32 or f64, but got ")
@@ -132,8 +133,8 @@ struct LowerRows : mlir::ropegrad::impl::LowerRowsBase<LowerRows> {
       auto structured = dyn_cast<linalg::LinalgOp>(op);
       if (isa<RotateOp, CentreRowsOp, KeyWeightsOp, AddOuterOp, AppendColumnOp,
               DecayRowsOp, ConvertOp, LargestOp, GuardOp, RequirePositiveOp,
-              PositionTableOp, SpreadChannelsOp, GatherChannelsOp,
-              linalg::MatmulOp>(op) ||
+              RequireShareOp, PositionTableOp, SpreadChannelsOp,
+              GatherChannelsOp, linalg::MatmulOp>(op) ||
           (structured && isElementwiseOfRows(structured, buffers)))
         ops.push_back(op);
     });
@@ -176,6 +177,9 @@ struct LowerRows : mlir::ropegrad::impl::LowerRowsBase<LowerRows> {
         .Case([&](GuardOp guard) { return lowerGuard(e, guard); })
         .Case([&](RequirePositiveOp require) {
           return lowerRequirePositive(e, require);
+        })
+        .Case([&](RequireShareOp require) {
+          return lowerRequireShare(e, require);
         })
         .Case(
             [&](PositionTableOp table) { return lowerPositionTable(e, table); })

@@ -545,7 +545,7 @@ def LowerRows : KernelPass<"ropegrad-lower-rows"> {
   let summary = "row-wise ops and small products to parallel loops of vector code";
   let description = [{
     Lowers `rotate`, `append_column`, `convert`, `guard`, `require_positive`,
-    `position_table`, `spread_channels`, `gather_channels`, `linalg.matmul` (plain or
+    `require_share`, `position_table`, `spread_channels`, `gather_channels`, `linalg.matmul` (plain or
     transposed) and elementwise linalg ops and sums over rows on buffers. Work over rows becomes `scf.parallel` over
     batch entries, heads and chunks of rows; what a later step needs of all rows
     passes through one number or one small matrix per unit, combined in their

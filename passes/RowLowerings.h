@@ -107,6 +107,12 @@ LogicalResult lowerGuard(Emitter &e, GuardOp op);
 /// Returns status 5 where an element is not positive, like lowerGuard.
 LogicalResult lowerRequirePositive(Emitter &e, RequirePositiveOp op);
 
+/// Returns status 13 where a row sum is too small a share, like lowerGuard.
+LogicalResult lowerRequireShare(Emitter &e, RequireShareOp op);
+
+/// A guard ends its function early, which must have a status to return.
+LogicalResult expectStatus(Operation *op);
+
 /// Goes on with `op` in a new block if `condition`, and returns `status`
 /// otherwise. Leaves the insertion point at the beginning of the new block.
 void returnUnless(Emitter &e, Operation *op, Value condition, int64_t status);

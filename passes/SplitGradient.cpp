@@ -69,7 +69,7 @@ bool isCheap(Operation *op) {
 /// What a check hands on as this result; nothing for what it computes itself.
 Value passedThrough(OpResult result) {
   Operation *op = result.getOwner();
-  bool handsOn = isa<RequirePositiveOp>(op) ||
+  bool handsOn = isa<RequirePositiveOp, RequireShareOp>(op) ||
                  (isa<GuardOp>(op) && result.getResultNumber() > 0);
   if (!handsOn)
     return nullptr;

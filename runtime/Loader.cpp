@@ -57,6 +57,8 @@ const char *ropegrad_status_name(int status) {
     return "prepared-too-small";
   case ROPEGRAD_NOT_PREPARED:
     return "not-prepared";
+  case ROPEGRAD_ROW_SUM_TOO_SMALL:
+    return "row-sum-too-small";
   case ROPEGRAD_CANNOT_READ:
     return "cannot-read";
   case ROPEGRAD_NOT_A_KERNEL:

@@ -56,7 +56,10 @@ enum ropegrad_status {
   ROPEGRAD_PREPARED_TOO_SMALL = 11,
   /** prepared does not hold what _prepare of this kernel made for the n of the
       call. */
-  ROPEGRAD_NOT_PREPARED = 12
+  ROPEGRAD_NOT_PREPARED = 12,
+  /** On route fft a learned bias is so uneven that rounding of the transforms
+      would be large beside the sum of some row's weights. */
+  ROPEGRAD_ROW_SUM_TOO_SMALL = 13
 };
 #endif
 
@@ -110,9 +113,9 @@ enum ropegrad_loader_status {
     "null-pointer", "not-finite", "non-positive-row-sum",
     "workspace-misaligned", "sizes-out-of-range", "arrays-overlap",
     "array-misaligned", "bound-exceeded", "prepared-too-small", "not-prepared",
-    "cannot-read",
-    "not-a-kernel", "cannot-load", "not-loaded", "not-found", "out-of-memory";
-    "unknown" for any other number. Never null; the string is static. */
+    "row-sum-too-small", "cannot-read", "not-a-kernel", "cannot-load",
+   "not-loaded", "not-found", "out-of-memory"; "unknown" for any other number.
+   Never null; the string is static. */
 const char *ropegrad_status_name(int status);
 
 /** An opened kernel. Handles are independent; one handle must not be used by

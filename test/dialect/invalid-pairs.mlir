@@ -149,3 +149,27 @@ func.func @guard(%e: tensor<f32>, %q: tensor<1x2x64x4xf32>, %W: tensor<127x2xf32
   %r, %q2, %k2 = ropegrad.guard ins(%W : tensor<127x2xf32>) outs(%e, %q, %q : tensor<f32>, tensor<1x2x64x4xf32>, tensor<1x2x64x4xf32>) {limit = 0.5 : f64, scale = 0.25 : f64, support = array<i64: 0, 0>} -> tensor<f32>, tensor<1x2x64x4xf32>, tensor<1x2x64x4xf32>
   return
 }
+
+// -----
+
+func.func @share_of_nothing(%s: tensor<1x1x256xf32>, %bias: tensor<127xf32>, %d: tensor<1x2x64xf32>) {
+  // expected-error @+1 {{expected share to be positive and finite, but got 0}}
+  %0 = ropegrad.require_share ins(%s, %bias : tensor<1x1x256xf32>, tensor<127xf32>) outs(%d : tensor<1x2x64xf32>) {share = 0.0 : f64} -> tensor<1x2x64xf32>
+  return
+}
+
+// -----
+
+func.func @share_heads(%s: tensor<3x1x256xf32>, %bias: tensor<127xf32>, %d: tensor<1x2x64xf32>) {
+  // expected-error @+1 {{expected S for 1 or 2 heads, but got 3}}
+  %0 = ropegrad.require_share ins(%s, %bias : tensor<3x1x256xf32>, tensor<127xf32>) outs(%d : tensor<1x2x64xf32>) {share = 0.1 : f64} -> tensor<1x2x64xf32>
+  return
+}
+
+// -----
+
+func.func @share_window(%s: tensor<1x1x256xf32>, %bias: tensor<127xf32>, %d: tensor<1x2x64xf32>) {
+  // expected-error @+1 {{expected a window exactly under mask window}}
+  %0 = ropegrad.require_share ins(%s, %bias : tensor<1x1x256xf32>, tensor<127xf32>) outs(%d : tensor<1x2x64xf32>) {share = 0.1 : f64, window = 3 : i64} -> tensor<1x2x64xf32>
+  return
+}

@@ -39,3 +39,10 @@ func.func @guard(%e: tensor<f32>, %q: tensor<1x2x64x4xf32>, %W: tensor<127x2xf32
   %r, %q2, %k2 = ropegrad.guard ins(%W : tensor<127x2xf32>) outs(%e, %q, %q : tensor<f32>, tensor<1x2x64x4xf32>, tensor<1x2x64x4xf32>) {limit = 0.5 : f64, scale = 0.25 : f64, support = array<i64: 0, 0, 0, 1>} -> tensor<f32>, tensor<1x2x64x4xf32>, tensor<1x2x64x4xf32>
   return %r : tensor<f32>
 }
+
+// CHECK-LABEL: func.func @share
+func.func @share(%s: tensor<1x1x256xf32>, %bias: tensor<127xf32>, %d: tensor<1x2x64xf32>) -> tensor<1x2x64xf32> {
+  // CHECK: ropegrad.require_share ins(%{{.*}}, %{{.*}} : tensor<1x1x256xf32>, tensor<127xf32>) outs(%{{.*}} : tensor<1x2x64xf32>) {share = 1.000000e-03 : f64} -> tensor<1x2x64xf32>
+  %D = ropegrad.require_share ins(%s, %bias : tensor<1x1x256xf32>, tensor<127xf32>) outs(%d : tensor<1x2x64xf32>) {share = 1.0e-3 : f64} -> tensor<1x2x64xf32>
+  return %D : tensor<1x2x64xf32>
+}

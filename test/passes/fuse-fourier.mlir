@@ -32,6 +32,19 @@ func.func @row_sums(%q: tensor<1x2x64x2xf32>) -> tensor<1x2x64xf32> {
   return %0 : tensor<1x2x64xf32>
 }
 
+// Under a learned bias they are checked: it may leave rows to rounding.
+// CHECK-LABEL: func.func @checked(
+// CHECK: %[[D:.*]] = tensor.collapse_shape
+// CHECK: ropegrad.require_share ins(%{{.*}}, %arg1 : tensor<1x1x256xf32>, tensor<127xf32>) outs(%[[D]] : tensor<1x2x64xf32>) {share = 1.250000e-01 : f64}
+func.func @checked(%q: tensor<1x2x64x2xf32>, %bias: tensor<127xf32>) -> tensor<1x2x64xf32> {
+  %Z = ropegrad.logits %q, %q {scale = 0.5 : f64} : (tensor<1x2x64x2xf32>, tensor<1x2x64x2xf32>) -> !ropegrad.matrix<1x2x64x64xf32>
+  %p = ropegrad.polynomial %Z {coefficients = array<f64: 1.0, 1.0, 0.5>, plan = #plan} : !ropegrad.matrix<1x2x64x64xf32>
+  %b = ropegrad.toeplitz bias(%bias) : (tensor<127xf32>) -> !ropegrad.matrix<1x2x64x64xf32>
+  %P = ropegrad.hadamard %b, %p : !ropegrad.matrix<1x2x64x64xf32>
+  %0 = ropegrad.row_sums %P : (!ropegrad.matrix<1x2x64x64xf32>) -> tensor<1x2x64xf32>
+  return %0 : tensor<1x2x64xf32>
+}
+
 // Gradients with a general W of support 2 at d = 2: 6 pairs.
 // CHECK-LABEL: func.func @position(
 // CHECK: %[[S:.*]] = ropegrad.pair_spectrum ins(%{{.*}} : tensor<1x6x127xf32>)

@@ -124,3 +124,11 @@ func.func @entries(%q: memref<2x1x8x2xf32> {ropegrad.strides = 1 : i64}, %y: mem
   ropegrad.append_column ins(%q : memref<2x1x8x2xf32>) outs(%y : memref<2x1x8x3xf32>)
   return
 }
+
+// -----
+
+func.func @share_of_other_spectra(%s: memref<1x1x100xf32>, %bias: memref<127xf32>, %d: memref<1x2x64xf32>) {
+  // expected-error @+1 {{expected spectra of 256 numbers, but got 100}}
+  "ropegrad.require_share"(%s, %bias, %d) <{share = 1.0e-3 : f64, operandSegmentSizes = array<i32: 2, 1>}> : (memref<1x1x100xf32>, memref<127xf32>, memref<1x2x64xf32>) -> ()
+  return
+}

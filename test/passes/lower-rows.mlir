@@ -101,6 +101,21 @@ func.func @sums(%r: memref<1x2x64xf32>) {
   return
 }
 
+// A row sum is no smaller than a share of what stands at frequency 0; where that
+// overflows, only a nan in the bias is let pass.
+// CHECK-LABEL: func.func @shares
+// CHECK: scf.parallel
+// CHECK: arith.mulf
+// CHECK: arith.cmpf ugt
+// CHECK: arith.cmpf olt
+// CHECK: arith.cmpf ord
+// CHECK: cf.cond_br
+// CHECK: arith.constant 13 : i32
+func.func @shares(%s: memref<2x1x256xf32>, %bias: memref<2x127xf32>, %d: memref<1x2x64xf32>) {
+  "ropegrad.require_share"(%s, %bias, %d) <{share = 1.0e-3 : f64, operandSegmentSizes = array<i32: 2, 1>}> : (memref<2x1x256xf32>, memref<2x127xf32>, memref<1x2x64xf32>) -> ()
+  return
+}
+
 // A table of the call's n: row t + n - 1.
 // CHECK-LABEL: func.func @table
 // CHECK-SAME: %[[N:[a-z0-9]+]]: index

@@ -268,13 +268,14 @@ TEST(StatusTest, HasAName) {
                          "array-misaligned",
                          "bound-exceeded",
                          "prepared-too-small",
-                         "not-prepared"};
-  for (int status = 0; status <= 12; ++status)
+                         "not-prepared",
+                         "row-sum-too-small"};
+  for (int status = 0; status <= 13; ++status)
     EXPECT_STREQ(ropegrad_status_name(status), names[status]);
   for (int status = ROPEGRAD_CANNOT_READ; status <= ROPEGRAD_OUT_OF_MEMORY;
        ++status)
     EXPECT_STRNE(ropegrad_status_name(status), "unknown");
-  EXPECT_STREQ(ropegrad_status_name(13), "unknown");
+  EXPECT_STREQ(ropegrad_status_name(14), "unknown");
   EXPECT_STREQ(ropegrad_status_name(-1), "unknown");
 }
 

@@ -46,7 +46,11 @@ enum ropegrad_status {
   ROPEGRAD_PREPARED_TOO_SMALL = 11,
   /* prepared does not hold what _prepare of this kernel made for the n of the
    * call. */
-  ROPEGRAD_NOT_PREPARED = 12
+  ROPEGRAD_NOT_PREPARED = 12,
+  /* On route fft a learned bias is so uneven that rounding of the transforms
+   * would be large beside the sum of some row's weights. Kernels that report
+   * degree_used compute exactly then, which is status 0. */
+  ROPEGRAD_ROW_SUM_TOO_SMALL = 13
 };
 #endif
 )";

@@ -286,11 +286,13 @@ private:
       if (index + 1 == bodies.size())
         return returnCall(info, body, call);
       Value *status = callBody(info, body, call);
-      returnUnless(
-          b.CreateOr(
-              b.CreateICmpEQ(status, b.getInt32(ROPEGRAD_RADIUS_EXCEEDED)),
-              b.CreateICmpEQ(status, b.getInt32(ROPEGRAD_BOUND_EXCEEDED))),
-          status);
+      Value *refused = b.getFalse();
+      for (int reason : {ROPEGRAD_RADIUS_EXCEEDED, ROPEGRAD_BOUND_EXCEEDED,
+                         ROPEGRAD_ROW_SUM_TOO_SMALL})
+        refused = b.CreateOr(
+            refused,
+            b.CreateICmpEQ(status, b.getInt32(static_cast<uint32_t>(reason))));
+      returnUnless(refused, status);
     }
   }
 

@@ -142,6 +142,28 @@ exit:
   ret i64 %count
 }
 
+; Gives the units of %body in [%from, %to) to the body behind it.
+define internal void @ropegrad.hand.on(ptr %which, i8 %body, i64 %from,
+                                       i64 %to) {
+entry:
+  %behind = add i8 %body, 1
+  br label %unit
+unit:
+  %u = phi i64 [ %from, %entry ], [ %u.next, %begin ]
+  %more = icmp ult i64 %u, %to
+  br i1 %more, label %begin, label %exit
+begin:
+  %own.at = getelementptr i8, ptr %which, i64 %u
+  %own = load i8, ptr %own.at
+  %is.own = icmp eq i8 %own, %body
+  %new = select i1 %is.own, i8 %behind, i8 %own
+  store i8 %new, ptr %own.at
+  %u.next = add i64 %u, 1
+  br label %unit
+exit:
+  ret void
+}
+
 ; to[i] = the larger of to[i] and from[i], none of them nan.
 define internal void @ropegrad.raise(ptr %to, ptr %from, i64 %count) {
 entry:
@@ -276,14 +298,18 @@ void HeadCalls::choose(const FunctionInfo &function, const KernelBodies &bodies,
                    call.threads, parts.workspace});
   Value *status = b.CreateCall(measure, operands);
   returnUnless(b.CreateICmpEQ(status, b.getInt32(ROPEGRAD_OK)), status);
-  SmallVector<double> limits, degrees;
-  for (const KernelBody &body : bodies) {
+  SmallVector<double> limits;
+  for (const KernelBody &body : bodies)
     limits.push_back(body.radiusLimit.value_or(0));
-    degrees.push_back(body.degree ? *body.degree : -1.0);
-  }
   b.CreateCall(helper("choose"),
                {parts.radii, numbers(limits), b.getInt64(bodies.size() - 1),
                 parts.units, parts.which});
+  report(function, bodies, call, parts);
+}
+
+/// Says, where the function does, what was found and which bodies compute it.
+void HeadCalls::report(const FunctionInfo &function, const KernelBodies &bodies,
+                       const Call &call, const Parts &parts) {
   Value *found = nullptr, *used = nullptr;
   for (auto [arg, array] : zip(function.args, call.arrays)) {
     if (arg.name == "radius_found")
@@ -291,9 +317,13 @@ void HeadCalls::choose(const FunctionInfo &function, const KernelBodies &bodies,
     if (arg.name == "degree_used")
       used = array;
   }
-  if (found && used)
-    b.CreateCall(helper("report"), {parts.radii, parts.which, numbers(degrees),
-                                    parts.units, found, used});
+  if (!found || !used)
+    return;
+  SmallVector<double> degrees;
+  for (const KernelBody &body : bodies)
+    degrees.push_back(body.degree ? *body.degree : -1.0);
+  b.CreateCall(helper("report"), {parts.radii, parts.which, numbers(degrees),
+                                  parts.units, found, used});
 }
 
 /// Runs `body` for one unit after the other.
@@ -354,6 +384,21 @@ void HeadCalls::callBody(const FunctionInfo &function,
   if (spectra)
     operands.push_back(spectra);
   Value *status = b.CreateCall(body.function, operands);
+  // A backward pass follows a forward pass that was not refused.
+  if (body.prepare && index + 1 < bodies.size() && !isBackward(function)) {
+    auto *refused = BasicBlock::Create(b.getContext(), "refused", entry);
+    auto *other = BasicBlock::Create(b.getContext(), "other", entry);
+    b.CreateCondBr(
+        b.CreateICmpEQ(status, b.getInt32(ROPEGRAD_ROW_SUM_TOO_SMALL)), refused,
+        other);
+    b.SetInsertPoint(refused);
+    b.CreateCall(helper("hand.on"),
+                 {parts.which, b.getInt8(static_cast<uint8_t>(index)),
+                  range.from, range.to});
+    report(function, bodies, call, parts);
+    b.CreateBr(next);
+    b.SetInsertPoint(other);
+  }
   returnUnless(b.CreateICmpEQ(status, b.getInt32(ROPEGRAD_OK)), status);
   for (auto [arg, array] : zip(function.args, call.arrays))
     if (isBounds(arg))

@@ -50,6 +50,8 @@ public:
 
 private:
   struct Parts;
+  void report(const FunctionInfo &function, const KernelBodies &bodies,
+              const Call &call, const Parts &parts);
   void choose(const FunctionInfo &function, const KernelBodies &bodies,
               llvm::Function *measure, const Call &call, const Parts &parts);
   /// Some units, and for how many a body was compiled.

@@ -127,6 +127,10 @@ static std::string explain(const RunReport &report,
   case ROPEGRAD_NON_POSITIVE_ROW_SUM:
     return name + ": expected every row of the polynomial similarity to have "
                   "a positive sum, but got one of zero or less";
+  case ROPEGRAD_ROW_SUM_TOO_SMALL:
+    return name + ": expected a bias under which rounding of the transforms is "
+                  "small beside the sum of every row's weights, but got a more "
+                  "uneven one";
   }
   return name + ": expected the kernel to return 0, but got " +
          std::to_string(report.status);
