@@ -65,8 +65,8 @@ def RopeGrad_CentreRowsOp : RopeGrad_MapOp<"centre_rows"> {
     asked for, is (B, H', 1, w), H' a divisor of H.
 
     ```mlir
-    %y = ropegrad.centre_rows ins(%x : tensor<1x2x64x4xf32>) outs(%e : tensor<1x2x64x4xf32>) -> tensor<1x2x64x4xf32>
     %z:2 = ropegrad.centre_rows ins(%x : tensor<1x2x64x4xf32>) outs(%e, %m : tensor<1x2x64x4xf32>, tensor<1x1x1x4xf32>) -> tensor<1x2x64x4xf32>, tensor<1x1x1x4xf32>
+    %y = ropegrad.centre_rows ins(%x : tensor<1x2x64x4xf32>) outs(%e : tensor<1x2x64x4xf32>) -> tensor<1x2x64x4xf32>
     ```
   }];
   let arguments = (ins Variadic<RopeGrad_Tall>:$ins, Variadic<RopeGrad_Tall>:$outs);
