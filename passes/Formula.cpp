@@ -121,19 +121,7 @@ Value RowFormulas::stack(ArrayRef<Value> rows) {
 }
 
 Value RowFormulas::column(Value tall, int64_t index) {
-  auto type = typeOf(tall);
-  auto size = [&](int64_t value) -> OpFoldResult {
-    return b.getIndexAttr(value);
-  };
-  SmallVector<OpFoldResult> offsets(4, size(0)), sizes, strides(4, size(1));
-  for (int64_t s : type.getShape())
-    sizes.push_back(size(s));
-  offsets[3] = size(index);
-  sizes[3] = size(1);
-  return tensor::ExtractSliceOp::create(
-      b, loc,
-      RankedTensorType::get(type.getShape().drop_back(), b.getF64Type()), tall,
-      offsets, sizes, strides);
+  return a.slice(tall, index, 1, /*drop=*/true);
 }
 
 Value RowFormulas::asColumn(Value rows) { return a.asMatrix(stack(rows)); }

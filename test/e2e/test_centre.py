@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import reference
 from harness import (assert_answers, assert_refused, compile_kernel,
-                     run_kernel, solve_with_tools, succeed, tool)
+                     solve_with_tools, succeed, tool)
 from test_certificate import assert_certified
 from test_entry_points import (Kernel, RADIUS_EXCEEDED, assert_same,
                                pytestmark as loads_kernels, train)
@@ -173,16 +173,9 @@ def test_heads_choose(name, tmp_path):
     assert " allowed, of keys without their mean\n" in said
 
 
-@loads_kernels
-@pytest.mark.parametrize("name", ("rotary", "window"))
-def test_halves_and_threads(name, tmp_path):
-    """The same bits by halves, for every number of threads, layout and length:
-    the mean is that of the rows of the call."""
-    route, problem, arrays = posed(name, n=1300)
-    problem["radius"] *= 1.5
-    reference.save(tmp_path / "in", problem, arrays)
-    kernel = Kernel(compile_kernel(tmp_path, "--route", route, "--centre",
-                                   "keys"))
+def assert_same_by_halves(kernel, problem, arrays):
+    """Right, and the same bits for every number of threads, layout, length and
+    by halves: means are those of the rows of the call."""
     batch = arrays["Q"].shape[0]
     for n in (1300, 801, 5):
         part = {k: v[:, :, :n] for k, v in arrays.items()}
@@ -198,6 +191,19 @@ def test_halves_and_threads(name, tmp_path):
         assert_answers(small, part, {k: want[k] for k in ("O", "dQ", "dK",
                                                           "dV")},
                        limit(problem))
+
+
+@loads_kernels
+@pytest.mark.parametrize("name", ("rotary", "window"))
+def test_halves_and_threads(name, tmp_path):
+    """The same bits by halves, for every number of threads, layout and length:
+    the mean is that of the rows of the call."""
+    route, problem, arrays = posed(name, n=1300)
+    problem["radius"] *= 1.5
+    reference.save(tmp_path / "in", problem, arrays)
+    kernel = Kernel(compile_kernel(tmp_path, "--route", route, "--centre",
+                                   "keys"))
+    assert_same_by_halves(kernel, problem, arrays)
     # Without their offset keys would do; with another one for some they do not.
     apart = arrays["K"].copy()
     apart[:, :, ::2] *= -1

@@ -7,11 +7,11 @@ import pytest
 import reference
 from harness import (assert_answers, assert_refused, compile_kernel,
                      solve_with_tools, succeed, tool)
-from test_centre import (ATTENTION, LOSS, limit, longest, planned,
-                         pose as pose_keys, rotated)
+from test_centre import (ATTENTION, LOSS, assert_same_by_halves, limit, longest,
+                         planned, pose as pose_keys, rotated)
 from test_certificate import assert_certified
-from test_entry_points import (Kernel, RADIUS_EXCEEDED, assert_same,
-                               pytestmark as loads_kernels, train)
+from test_entry_points import (Kernel, RADIUS_EXCEEDED,
+                               pytestmark as loads_kernels)
 
 
 def groups(problem, q, k):
@@ -179,21 +179,7 @@ def test_halves_and_threads(rows, tmp_path):
     reference.save(tmp_path / "in", problem, arrays)
     kernel = Kernel(compile_kernel(tmp_path, "--route", "features",
                                    "--no-certify"))
-    batch = arrays["Q"].shape[0]
-    for n in (1300, 801, 5):
-        part = {k: v[:, :, :n] for k, v in arrays.items()}
-        want = kernel.outputs("gradient", part, sizes=(batch, n))
-        for threads in (1, 3):
-            assert_same(want, kernel.outputs("gradient", part,
-                                             sizes=(batch, n),
-                                             threads=threads))
-            for layout in ("bnhd", "padded"):
-                assert_same(want, train(kernel, part, sizes=(batch, n),
-                                        layout=layout, threads=threads))
-        small = dict(problem, n=n)
-        assert_answers(small, part, {k: want[k] for k in ("O", "dQ", "dK",
-                                                          "dV")},
-                       limit(problem))
+    assert_same_by_halves(kernel, problem, arrays)
     apart = arrays["Q"].copy()
     apart[:, :, ::2] *= -1
     status, _ = kernel.call("forward", arrays | {"Q": apart})
