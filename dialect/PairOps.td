@@ -77,8 +77,8 @@ def RopeGrad_RequireShareOp : RopeGrad_MapOp<"require_share"> {
     If D_i > share · Σ_t T(t) for all rows, t running over all distances of the
     blocks that the row is in and T being the function of the constant
     monomial, the values pass through; otherwise the function returns status 13
-    at once, also if Σ_t T(t) is infinite though no element of the bias is nan.
-    A nan D_i passes: outputs are tested for those.
+    at once, also if D_i or Σ_t T(t) is 2^100 or more (2^1000 in f64) or nan. A
+    bias with a nan or an infinity passes: outputs are tested for those.
 
     (C1) inputs S (1 or H, P, m) of `pair_spectrum` with the same mask and
     window, and the bias in its functions, of rank 1 or 2; output D (B, H, n);

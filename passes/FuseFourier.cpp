@@ -128,20 +128,21 @@ public:
   }
 
 private:
-  /// What D_i must be of the sum of all T for rounding to stay below the
-  /// polynomial's own error, if that is not below what bias that hardly varies
-  /// loses. A product of transforms of length N rounds by some u log2(N) Σ T
-  /// times the size of the products of monomials, e^R at most; measured, the
-  /// largest of 256 rows is off by 1.5 times that.
+  /// What D_i must be of the sum of all T for rounding to stay far below the
+  /// polynomial's own error, if that is not below what a bias that hardly
+  /// varies loses. A product of transforms of length N rounds by some u log2(N)
+  /// Σ T times the size of the products of monomials, e^R at most; measured,
+  /// the largest of 256 rows is off by 1.5 times that, and dQ, which cancels
+  /// more, by up to 100 times as much of its own size.
   double leastShare() {
-    constexpr double kSafety = 2, kOrdinary = 8;
+    constexpr double kSafety = 2, kOrdinary = 8, kOfError = 1.0 / 32;
     auto n = static_cast<double>(type.getDimSize(2));
     double unit = type.getElementType().isF64() ? 0x1p-53 : 0x1p-24;
     double rounding = kSafety * unit * std::log2(2 * n + 2);
     FloatAttr radius = similarity.polynomial.getRadiusAttr();
     FloatAttr error = similarity.polynomial.getDeltaPrimeAttr();
     double growth = std::exp(radius ? radius.getValueAsDouble() : 0.0);
-    double allowed = error ? error.getValueAsDouble() : 0.0;
+    double allowed = error ? kOfError * error.getValueAsDouble() : 0.0;
     return rounding * growth /
            std::max(allowed, kOrdinary * rounding * growth * growth);
   }

@@ -37,10 +37,11 @@ public:
     forRows(e, space, [&](const RowUnit &unit) {
       e.store(mark(areLarge(*sums, unit)), passed, unit.index);
     });
-    Value good = both(fits(), e.index(0), unitsOf(e, space), [&](Value i) {
+    Value good = both(areSmall(), e.index(0), unitsOf(e, space), [&](Value i) {
       return compare(arith::CmpFPredicate::OGT, e.load(passed, i),
                      e.scalar(0.5));
     });
+    good = arith::OrIOp::create(e.b, e.loc, good, isBroken(good));
     returnUnless(e, op, good, /*status=*/13);
     return success();
   }
@@ -75,31 +76,37 @@ private:
     return e.mulf(sum, e.scalar(static_cast<double>(level.fourier.length)));
   }
 
-  /// Whether all sums of functions are what the type holds with room for
-  /// products, or the bias has a nan, which then shows in the outputs.
-  Value fits() {
-    double most = e.element.isF64() ? 0x1p+1000 : 0x1p+100;
-    Value small = both(yes(), e.index(0), e.index(tables), [&](Value table) {
+  /// What the type holds with room for products.
+  double most() const { return e.element.isF64() ? 0x1p+1000 : 0x1p+100; }
+
+  /// Whether all sums of functions are below that.
+  Value areSmall() {
+    return both(yes(), e.index(0), e.index(tables), [&](Value table) {
       Value all = yes();
       for (const ToeplitzLevel &level : blocks.levels)
-        all =
-            arith::AndIOp::create(e.b, e.loc, all,
-                                  compare(arith::CmpFPredicate::OLT,
-                                          total(level, table), e.scalar(most)));
+        all = arith::AndIOp::create(e.b, e.loc, all,
+                                    compare(arith::CmpFPredicate::OLT,
+                                            total(level, table),
+                                            e.scalar(most())));
       return all;
     });
-    Value bias = e.flat(op.getIns()[1]);
-    Value count = elementsOfCall(e, op, op.getIns()[1]);
-    count = arith::SelectOp::create(e.b, e.loc, small, e.index(0), count);
-    Value isNumber = both(yes(), e.index(0), count, [&](Value i) {
-      Value x = e.load(bias, i);
-      return compare(arith::CmpFPredicate::ORD, x, x);
-    });
-    Value no = arith::XOrIOp::create(e.b, e.loc, isNumber, yes());
-    return arith::OrIOp::create(e.b, e.loc, small, no);
   }
 
-  /// Whether the sums of a unit's rows are large enough, or nan.
+  /// Unless `good`: whether the bias has a nan or an infinity, which shows in
+  /// the outputs. Those of other inputs are the radius's.
+  Value isBroken(Value good) {
+    Value bias = e.flat(op.getIns()[1]);
+    Value count = elementsOfCall(e, op, op.getIns()[1]);
+    count = arith::SelectOp::create(e.b, e.loc, good, e.index(0), count);
+    Value finite = both(yes(), e.index(0), count, [&](Value i) {
+      Value x = e.load(bias, i);
+      return compare(arith::CmpFPredicate::OEQ, e.subf(x, x), e.scalar(0.0));
+    });
+    return arith::XOrIOp::create(e.b, e.loc, finite, yes());
+  }
+
+  /// Whether the sums of a unit's rows are large enough and below `most`: no
+  /// nan is.
   Value areLarge(const Tall &sums, const RowUnit &unit) {
     Value at = sums.at(e, unit), all = yes();
     auto check = [&](Value from, Value to, Value least) {
@@ -107,7 +114,9 @@ private:
       to = e.min(e.sub(to, unit.from), unit.count);
       all = both(all, from, to, [&](Value i) {
         Value sum = e.load(sums.buffer, e.add(at, e.mul(i, sums.rowStride)));
-        return compare(arith::CmpFPredicate::UGT, sum, least);
+        return arith::AndIOp::create(
+            e.b, e.loc, compare(arith::CmpFPredicate::OGT, sum, least),
+            compare(arith::CmpFPredicate::OLT, sum, e.scalar(most())));
       });
     };
     Value table = tables == 1 ? e.index(0) : unit.head;

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.skipif(
 
 (OK, RADIUS_EXCEEDED, TOO_SMALL, NULL, NOT_FINITE, NOT_POSITIVE, MISALIGNED,
  SIZES) = range(8)
+ROW_SUM_TOO_SMALL = 13
 GUARD = -12345.     # what stands around every array
 DTYPES = {"f32": np.float32, "f64": np.float64, "f16": np.float16,
           "bf16": np.uint16}    # the bits: NumPy has no such type

@@ -19,8 +19,8 @@ def pose(mask, change, **flags):
     problem, arrays = reference.make_problem(
         N, 4, entry="attention", heads=2, position="none", mask=mask, bias=True,
         radius=.3, tolerance=1e-2, seed=7, **flags)
-    arrays["bias"] = change(arrays["bias"], np.arange(1 - N, N)).astype(
-        arrays["bias"].dtype)
+    arrays["bias"] = reference.rounded(change(arrays["bias"],
+                                              np.arange(1 - N, N)))
     return problem, arrays
 
 

@@ -102,13 +102,14 @@ func.func @sums(%r: memref<1x2x64xf32>) {
 }
 
 // A row sum is no smaller than a share of what stands at frequency 0; where that
-// overflows, only a nan in the bias is let pass.
+// overflows, only what is not finite in the bias is let pass.
 // CHECK-LABEL: func.func @shares
 // CHECK: scf.parallel
 // CHECK: arith.mulf
-// CHECK: arith.cmpf ugt
+// CHECK: arith.cmpf ogt
 // CHECK: arith.cmpf olt
-// CHECK: arith.cmpf ord
+// CHECK: arith.subf
+// CHECK: arith.cmpf oeq
 // CHECK: cf.cond_br
 // CHECK: arith.constant 13 : i32
 func.func @shares(%s: memref<2x1x256xf32>, %bias: memref<2x127xf32>, %d: memref<1x2x64xf32>) {
