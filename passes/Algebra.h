@@ -63,9 +63,8 @@ public:
         .getResults()[0];
   }
 
-  Value slice(Value tall, int64_t from, int64_t width, bool drop);
-
 private:
+  Value slice(Value tall, int64_t from, int64_t width, bool drop);
   Value product(Value a, Value c, bool transposeA, bool transposeB);
   /// linalg.generic over the index space of `out`, all maps the identity except
   /// those given, all loops parallel but the last `reductions`.

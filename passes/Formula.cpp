@@ -121,7 +121,7 @@ Value RowFormulas::stack(ArrayRef<Value> rows) {
 }
 
 Value RowFormulas::column(Value tall, int64_t index) {
-  return a.slice(tall, index, 1, /*drop=*/true);
+  return a.column(tall, index);
 }
 
 Value RowFormulas::asColumn(Value rows) { return a.asMatrix(stack(rows)); }
