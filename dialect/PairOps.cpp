@@ -184,6 +184,9 @@ LogicalResult RequireShareOp::verify() {
       failed(expectRank(*this, getIns()[0], "S", 3)) ||
       failed(expectRank(*this, getOuts()[0], "D", 3)))
     return failure();
+  size_t rank = shapeOf(getIns()[1]).size();
+  if (rank != 1 && rank != 2)
+    return emitOpError("expected a bias of rank 1 or 2, but got ") << rank;
   double share = getShare().convertToDouble();
   if (!std::isfinite(share) || share <= 0)
     return emitOpError("expected share to be positive and finite, but got ")

@@ -173,3 +173,11 @@ func.func @share_window(%s: tensor<1x1x256xf32>, %bias: tensor<127xf32>, %d: ten
   %0 = ropegrad.require_share ins(%s, %bias : tensor<1x1x256xf32>, tensor<127xf32>) outs(%d : tensor<1x2x64xf32>) {share = 0.1 : f64, window = 3 : i64} -> tensor<1x2x64xf32>
   return
 }
+
+// -----
+
+func.func @share_bias(%s: tensor<1x1x256xf32>, %bias: tensor<1x1x127xf32>, %d: tensor<1x2x64xf32>) {
+  // expected-error @+1 {{expected a bias of rank 1 or 2, but got 3}}
+  %0 = ropegrad.require_share ins(%s, %bias : tensor<1x1x256xf32>, tensor<1x1x127xf32>) outs(%d : tensor<1x2x64xf32>) {share = 0.1 : f64} -> tensor<1x2x64xf32>
+  return
+}
