@@ -29,6 +29,14 @@ namespace mlir::ropegrad {
 /// Marks the ops that lead from an implicit matrix to a tall tensor.
 template <typename ConcreteOp>
 class IsExit : public OpTrait::TraitBase<ConcreteOp, IsExit> {};
+
+/// H and w of a tensor or memref (B, H, n, w); H of (B, H, n).
+inline int64_t headsOf(Value tall) {
+  return cast<ShapedType>(tall.getType()).getDimSize(1);
+}
+inline int64_t widthOf(Value tall) {
+  return cast<ShapedType>(tall.getType()).getDimSize(3);
+}
 } // namespace mlir::ropegrad
 
 #include "dialect/RopeGradDialect.h.inc"

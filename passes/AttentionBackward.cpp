@@ -79,10 +79,8 @@ private:
 
 Backward::Backward(Emitter &e, const AttentionBackward &attention)
     : e(e), attention(attention), leaves(e, attention, Lanes::Keys),
-      d(cast<MemRefType>(attention.q.getType()).getDimSize(3)),
-      w(cast<MemRefType>(attention.v.getType()).getDimSize(3)),
-      heads(attention.matrix.getHeads()),
-      groups(cast<MemRefType>(attention.k.getType()).getDimSize(1)),
+      d(widthOf(attention.q)), w(widthOf(attention.v)),
+      heads(attention.matrix.getHeads()), groups(headsOf(attention.k)),
       panel(leaves.panel) {
   // Large blocks save traffic to the second cache, small ones balance.
   bool isLong = leaves.space.maxN >= 2048;

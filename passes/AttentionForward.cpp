@@ -32,8 +32,7 @@ class Forward {
 public:
   Forward(Emitter &e, const AttentionForward &attention)
       : e(e), attention(attention), leaves(e, attention, Lanes::Queries),
-        d(cast<MemRefType>(attention.q.getType()).getDimSize(3)),
-        w(cast<MemRefType>(attention.v.getType()).getDimSize(3)),
+        d(widthOf(attention.q)), w(widthOf(attention.v)),
         heads(attention.matrix.getHeads()), panel(leaves.panel),
         keys(d <= 16   ? 128
              : d <= 64 ? 96

@@ -28,10 +28,8 @@ constexpr double dead = -1e30;
 class Blocks {
 public:
   Blocks(Emitter &e, const AttentionTiles &tiles, Value v, Lanes lanesOver)
-      : e(e), tiles(tiles), leaves(e, tiles, lanesOver),
-        d(cast<MemRefType>(tiles.q.getType()).getDimSize(3)),
-        w(cast<MemRefType>(v.getType()).getDimSize(3)),
-        heads(tiles.matrix.getHeads()), panel(leaves.panel) {}
+      : e(e), tiles(tiles), leaves(e, tiles, lanesOver), d(widthOf(tiles.q)),
+        w(widthOf(v)), heads(tiles.matrix.getHeads()), panel(leaves.panel) {}
 
 protected:
   /// `count` more numbers of the call, in whole register tiles.
@@ -307,8 +305,7 @@ private:
 
 Backward::Backward(Emitter &e, const AttentionBackward &attention)
     : Blocks(e, attention, attention.v, Lanes::Keys), attention(attention),
-      groups(cast<MemRefType>(attention.k.getType()).getDimSize(1)),
-      panels(leaves.space.maxN < 2048 ? 1 : 2),
+      groups(headsOf(attention.k)), panels(leaves.space.maxN < 2048 ? 1 : 2),
       padded(llvm::alignTo(d, e.lanes)) {
   // Chunks are worth their partial sums up to about this many units.
   constexpr int64_t wanted = 8, mostChunks = 4;

@@ -29,10 +29,6 @@ bool wantsCentredQueries(std::optional<PlanAttr> plan) {
           plan->getCentre().getValue() == Centre::Both);
 }
 
-int64_t headsOf(Value tall) {
-  return cast<RankedTensorType>(tall.getType()).getDimSize(1);
-}
-
 /// The logits of exponentials that are normalised by their own log-sum-exp.
 class Weighting {
 public:
@@ -146,7 +142,7 @@ private:
   void addMean(ApplyTransposedOp op, const LogitGradient &gamma, ExpOp exp) {
     OpBuilder b(op);
     Algebra a(b, op.getLoc());
-    int64_t width = cast<RankedTensorType>(gamma.v.getType()).getDimSize(3);
+    int64_t width = widthOf(gamma.v);
     Value u = a.structured<AppendColumnOp>(withWidth(gamma.u, width + 1),
                                            ValueRange{gamma.u, gamma.dots},
                                            b.getF64FloatAttr(-1.0));

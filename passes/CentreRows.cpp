@@ -29,18 +29,6 @@ static SmallVector<SmallVector<Piece>> columnRuns(int64_t width,
   return runs;
 }
 
-/// Elements of `x` as doubles; `e` is of doubles.
-static Value loadWide(Emitter &e, Value x, Value at, int64_t size) {
-  Value value = e.load(x, at, size);
-  if (value.getType() == e.vector(size))
-    return value;
-  return arith::ExtFOp::create(e.b, e.loc, e.vector(size), value);
-}
-
-static FloatType elementOf(Value buffer) {
-  return cast<FloatType>(cast<MemRefType>(buffer.getType()).getElementType());
-}
-
 static std::string kernelName(StringRef what, int64_t width, Value buffer) {
   return (what + "_" + Twine(width) + "_f" +
           Twine(elementOf(buffer).getWidth()))
@@ -59,17 +47,18 @@ static func::FuncOp sumKernel(Emitter &wide, Operation *anchor, const Tall &x) {
           SmallVector<Value> sums;
           for (auto [at, size] : run)
             sums.push_back(e.splat(0.0, size));
-          sums = e.loop(e.index(0), a[3], 1, sums,
-                        [&](Value row, ValueRange state) -> SmallVector<Value> {
-                          Value from = e.add(a[1], e.mul(row, a[2]));
-                          SmallVector<Value> next;
-                          for (auto [piece, sum] : llvm::zip(run, state)) {
-                            Value at = e.add(from, piece.first);
-                            next.push_back(e.addf(
-                                sum, loadWide(e, a[0], at, piece.second)));
-                          }
-                          return next;
-                        });
+          sums =
+              e.loop(e.index(0), a[3], 1, sums,
+                     [&](Value row, ValueRange state) -> SmallVector<Value> {
+                       Value from = e.add(a[1], e.mul(row, a[2]));
+                       SmallVector<Value> next;
+                       for (auto [piece, sum] : llvm::zip(run, state)) {
+                         Value at = e.add(from, piece.first);
+                         next.push_back(e.addf(
+                             sum, e.toDouble(e.load(a[0], at, piece.second))));
+                       }
+                       return next;
+                     });
           for (auto [piece, sum] : llvm::zip(run, sums))
             e.store(sum, a[4], e.add(a[5], piece.first));
         }
@@ -96,8 +85,8 @@ static func::FuncOp subtractKernel(Emitter &wide, Operation *anchor,
             Value to = e.add(a[7], e.mul(row, a[8]));
             for (auto [i, piece] : llvm::enumerate(run)) {
               auto [at, size] = piece;
-              Value y =
-                  e.subf(loadWide(e, a[0], e.add(from, at), size), mean[i]);
+              Value y = e.subf(e.toDouble(e.load(a[0], e.add(from, at), size)),
+                               mean[i]);
               if (element != e.element)
                 y = arith::TruncFOp::create(
                     e.b, e.loc, VectorType::get({size}, element), y);
@@ -127,7 +116,7 @@ static void storeMean(Emitter &wide, const Means &means, Value mean, Value to,
       auto type = cast<VectorType>(mean.getType());
       rounded =
           arith::TruncFOp::create(wide.b, wide.loc, type.clone(element), mean);
-      mean = arith::ExtFOp::create(wide.b, wide.loc, type, rounded);
+      mean = wide.toDouble(rounded);
     }
     wide.store(rounded, means.asked->buffer, asked);
   }

@@ -218,10 +218,7 @@ void StateSums::forElements(Value count,
 }
 
 Value StateSums::loadWide(Value buffer, Value at, int64_t width) {
-  Value value = e.load(buffer, at, width);
-  if (!e.element.isF32())
-    return value;
-  return arith::ExtFOp::create(e.b, e.loc, wide.vector(width), value);
+  return e.toDouble(e.load(buffer, at, width));
 }
 
 void StateSums::storeNarrow(Value value, Value buffer, Value at) {

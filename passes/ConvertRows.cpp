@@ -18,20 +18,10 @@ using namespace mlir::ropegrad;
 /// Elements of an array without rows that one thread converts at a time.
 static constexpr int64_t kPart = 16384;
 
-static FloatType elementOf(Value memref) {
-  return cast<FloatType>(getElementTypeOrSelf(memref.getType()));
-}
-
 bool mlir::ropegrad::convertsRows(ConvertOp op) {
   if (cast<ShapedType>(op.getIns()[0].getType()).getRank() >= 3)
     return true;
-  return llvm::any_of(op->getOperands(), [](Value operand) {
-    auto argument = dyn_cast<BlockArgument>(operand);
-    auto function =
-        argument ? dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp())
-                 : func::FuncOp();
-    return function && function.getArgAttr(argument.getArgNumber(), kRowsAttr);
-  });
+  return llvm::any_of(op->getOperands(), isMatrixOfRows);
 }
 
 static Value convertPiece(Emitter &e, Value x, FloatType from, FloatType to) {

@@ -139,6 +139,19 @@ Value Emitter::maxf(Value x, Value y) {
   return arith::SelectOp::create(b, loc, greater, x, y);
 }
 
+Value Emitter::maximum(Value x, Value y) {
+  return arith::MaximumFOp::create(b, loc, x, y);
+}
+
+Value Emitter::toDouble(Value x) {
+  Type wide = b.getF64Type();
+  if (auto vector = dyn_cast<VectorType>(x.getType()))
+    wide = vector.clone(wide);
+  if (x.getType() == wide)
+    return x;
+  return arith::ExtFOp::create(b, loc, wide, x);
+}
+
 Value Emitter::fma(Value x, Value y, Value z) {
   if (isa<VectorType>(x.getType()))
     return vector::FMAOp::create(b, loc, x, y, z);
@@ -457,6 +470,10 @@ func::FuncOp Emitter::kernel(Operation *anchor, StringRef name,
 
 void Emitter::call(func::FuncOp function, ValueRange arguments) {
   func::CallOp::create(b, loc, function, arguments);
+}
+
+FloatType mlir::ropegrad::elementOf(Value memref) {
+  return cast<FloatType>(getElementTypeOrSelf(memref.getType()));
 }
 
 SmallVector<std::pair<int64_t, int64_t>>

@@ -63,7 +63,8 @@ public:
   Value subf(Value x, Value y);
   Value mulf(Value x, Value y);
   Value divf(Value x, Value y);
-  Value maxf(Value x, Value y); ///< y where either is nan
+  Value maxf(Value x, Value y);    ///< y where either is nan
+  Value maximum(Value x, Value y); ///< nan where either is nan
   Value fma(Value x, Value y, Value z);
   /// exp by our own minimax polynomial on [-ln2/2, ln2/2]; relative error below
   /// 2 ulp; arguments are clamped to the range of normal numbers, nan stays
@@ -75,6 +76,8 @@ public:
   /// Natural logarithm of positive normal numbers, within 2 ulp of the larger
   /// of the result and 1.
   Value log(Value x);
+  /// A value of any floating-point type as double.
+  Value toDouble(Value x);
   /// Sum or maximum of the lanes of a vector.
   Value reduceAdd(Value v);
   Value reduceMax(Value v);
@@ -137,6 +140,9 @@ private:
   Value exponential(Value x, bool base2);
   Value scaledExp2(Value x);
 };
+
+/// The type of the elements of a memref of floats.
+FloatType elementOf(Value memref);
 
 /// Splits [0, width) into native vectors and then smaller powers of two: the
 /// (offset, width) pieces of a row.

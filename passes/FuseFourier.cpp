@@ -24,14 +24,6 @@
 namespace mlir::ropegrad {
 namespace {
 
-int64_t headsOf(Value tall) {
-  return cast<RankedTensorType>(tall.getType()).getDimSize(1);
-}
-
-int64_t widthOf(Value tall) {
-  return cast<RankedTensorType>(tall.getType()).getDimSize(3);
-}
-
 /// On the route fft, and not itself the part next to the diagonal.
 std::optional<Similarity> fourierSimilarity(Value matrix) {
   auto similarity = similarityOf(matrix);

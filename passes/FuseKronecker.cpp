@@ -55,10 +55,8 @@ struct FeatureBuilder {
     if (KeptAttr kept = this->kept())
       m = ::ropegrad::KeptTable::make(kept.monomials(), ::ropegrad::kMostKept)
               ->size();
-    return RankedTensorType::get(
-        {x.getDimSize(0), heads, m,
-         cast<RankedTensorType>(factor.getType()).getDimSize(3)},
-        x.getElementType());
+    return RankedTensorType::get({x.getDimSize(0), heads, m, widthOf(factor)},
+                                 x.getElementType());
   }
 
   /// diag(c) Φ(x)ᵀ factor, summed to `heads` heads.
@@ -70,7 +68,7 @@ struct FeatureBuilder {
   }
 
   Value expand(Value x, Value g) {
-    auto width = cast<RankedTensorType>(g.getType()).getDimSize(3);
+    auto width = widthOf(g);
     return a.structured<ExpandOp>(withWidth(x, width), ValueRange{x, g},
                                   degree(), kept());
   }
@@ -89,13 +87,9 @@ struct FeatureBuilder {
   IntegerAttr degree() { return a.b.getI64IntegerAttr(degreeOf(polynomial)); }
 };
 
-int64_t headsOf(Value tall) {
-  return cast<RankedTensorType>(tall.getType()).getDimSize(1);
-}
-
 /// x with one more column: scale · r, or ones.
 Value appendColumn(Algebra &a, Value x, Value r, double scale) {
-  auto width = cast<RankedTensorType>(x.getType()).getDimSize(3);
+  auto width = widthOf(x);
   SmallVector<Value> ins = {x};
   if (r)
     ins.push_back(r);
@@ -154,7 +148,7 @@ struct JoinDenominator : OpRewritePattern<RowSumsOp> {
       return rewriter.notifyMatchFailure(op, "the numerator comes too late");
     Algebra a(rewriter, op.getLoc());
     Value joined = appendColumn(a, apply.getX(), Value(), 1.0);
-    auto width = cast<RankedTensorType>(joined.getType()).getDimSize(3);
+    auto width = widthOf(joined);
     auto out = cast<RankedTensorType>(withWidth(apply.getResult(), width));
     Value both = ApplyOp::create(rewriter, op.getLoc(), out, op.getMatrix(),
                                  joined, rewriter.getF64FloatAttr(1.0));
@@ -339,8 +333,7 @@ struct ShareAccumulate : OpRewritePattern<AccumulateOp> {
         return rewriter.notifyMatchFailure(op, "needed before the wider one");
     Algebra a(rewriter, op.getLoc());
     rewriter.setInsertionPointAfter(wider);
-    auto width =
-        cast<RankedTensorType>(op.getResults()[0].getType()).getDimSize(3);
+    auto width = widthOf(op.getResults()[0]);
     Value first = a.columns(wider.getResults()[0], 0, width);
     rewriter.replaceOp(op, first);
     for (Operation *user : llvm::make_early_inc_range(first.getUsers()))

@@ -25,8 +25,6 @@ RankedTensorType tensorOf(Value value) {
   return cast<RankedTensorType>(value.getType());
 }
 
-int64_t headsOf(Value tall) { return tensorOf(tall).getDimSize(1); }
-
 /// (B, heads, n, w) like `tall`.
 RankedTensorType withHeads(Value tall, int64_t heads) {
   SmallVector<int64_t> shape(tensorOf(tall).getShape());

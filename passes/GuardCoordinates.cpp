@@ -18,25 +18,16 @@
 using namespace mlir;
 using namespace mlir::ropegrad;
 
-/// The larger of two; nan where either is nan.
-static Value maximum(Emitter &e, Value x, Value y) {
-  return arith::MaximumFOp::create(e.b, e.loc, x, y);
-}
-
 /// Squares of `size` elements from `at` on, in double.
 static Value squares(Emitter &e, Value buffer, Value at, int64_t size) {
-  Value x = e.load(buffer, at, size);
-  if (!e.element.isF64())
-    x = arith::ExtFOp::create(e.b, e.loc,
-                              VectorType::get({size}, e.b.getF64Type()), x);
+  Value x = e.toDouble(e.load(buffer, at, size));
   return e.mulf(x, x);
 }
 
 CoordinateLimits::CoordinateLimits(Emitter &e, GuardOp op, const RowSpace &q,
                                    const RowSpace &k)
     : e(e), wide(e.b, e.loc, e.b.getF64Type(), /*vectorBits=*/512), op(op),
-      kept(*op.getKept()), q(q), k(k),
-      d(cast<MemRefType>(op.getOuts()[1].getType()).getDimSize(3)) {}
+      kept(*op.getKept()), q(q), k(k), d(widthOf(op.getOuts()[1])) {}
 
 /// (x, at, stride, count, maxima, to): maxima[to + c] = max over `count` rows
 /// of the squared norm of the group of coordinate c, the first of its group.
@@ -80,7 +71,7 @@ func::FuncOp CoordinateLimits::kernel() {
               SmallVector<Value> next;
               for (auto [i, each] : llvm::enumerate(pieces))
                 next.push_back(
-                    maximum(e, state[i], piece(from, each.first, each.second)));
+                    e.maximum(state[i], piece(from, each.first, each.second)));
               return next;
             });
         for (auto [each, value] : llvm::zip(pieces, largest))
@@ -117,7 +108,7 @@ Value CoordinateLimits::largest(Value squares, Value unit, Value count,
   Value most = e.loop(unit, e.add(unit, count), 1, wide.scalar(0.0),
                       [&](Value i, ValueRange state) -> SmallVector<Value> {
                         Value at = e.add(e.mul(i, d), coordinate);
-                        return {maximum(e, state[0], e.load(squares, at))};
+                        return {e.maximum(state[0], e.load(squares, at))};
                       })
                    .front();
   // Squares of doubles may underflow; those of singles cannot.
@@ -141,7 +132,7 @@ CoordinateLimits::Found CoordinateLimits::of(Value head) {
                    largest(keys, e.mul(head, chunks), chunks, coordinate));
         Value share = arith::DivFOp::create(
             e.b, e.loc, e.mulf(product, wide.scalar(scale)), e.load(limits, i));
-        return {e.addf(state[0], product), maximum(e, state[1], share)};
+        return {e.addf(state[0], product), e.maximum(state[1], share)};
       });
   return {found[0], found[1]};
 }

@@ -20,25 +20,18 @@ using namespace mlir::ropegrad;
 static constexpr int64_t kChunks = 16;
 
 static Value absolute(Emitter &e, Value value) {
-  if (!e.element.isF64())
-    value = arith::ExtFOp::create(e.b, e.loc, e.b.getF64Type(), value);
-  return math::AbsFOp::create(e.b, e.loc, value);
-}
-
-/// The larger of two; nan where either is nan.
-static Value maximum(Emitter &e, Value x, Value y) {
-  return arith::MaximumFOp::create(e.b, e.loc, x, y);
+  return math::AbsFOp::create(e.b, e.loc, e.toDouble(value));
 }
 
 /// at = max(at, value).
 static void raise(Emitter &e, Value buffer, Value at, Value value) {
-  e.store(maximum(e, e.load(buffer, at), value), buffer, at);
+  e.store(e.maximum(e.load(buffer, at), value), buffer, at);
 }
 
 PositionBound::PositionBound(Emitter &e, GuardOp op, const RowSpace &q,
                              const RowSpace &k)
     : e(e), wide(e.b, e.loc, e.b.getF64Type(), /*vectorBits=*/512), op(op),
-      q(q), k(k), d(cast<MemRefType>(op.getOuts()[1].getType()).getDimSize(3)),
+      q(q), k(k), d(widthOf(op.getOuts()[1])),
       entries(static_cast<int64_t>(op.getSupport()->size() / 2)) {}
 
 /// max |x_i[c]| over each unit of rows.
@@ -94,7 +87,7 @@ void PositionBound::measureDistances() {
         return e
             .loop(e.index(from), e.index(from + d), 1, wide.scalar(0.0),
                   [&](Value i, ValueRange state) -> SmallVector<Value> {
-                    return {maximum(wide, state[0], e.load(sums, i))};
+                    return {wide.maximum(state[0], e.load(sums, i))};
                   })
             .front();
       };
@@ -114,7 +107,7 @@ void PositionBound::measure() {
   support = supportTable(e, op, *op.getSupport());
   norm = e.loop(e.index(0), e.index(kChunks), 1, wide.scalar(0.0),
                 [&](Value chunk, ValueRange state) -> SmallVector<Value> {
-                  return {maximum(wide, state[0], e.load(norms, chunk))};
+                  return {wide.maximum(state[0], e.load(norms, chunk))};
                 })
              .front();
 }
@@ -125,7 +118,7 @@ Value PositionBound::largestColumn(Value maxima, Value first, Value count,
       .loop(first, e.add(first, count), 1, wide.scalar(0.0),
             [&](Value unit, ValueRange state) -> SmallVector<Value> {
               Value at = e.add(e.mul(unit, d), column);
-              return {maximum(wide, state[0], e.load(maxima, at))};
+              return {wide.maximum(state[0], e.load(maxima, at))};
             })
       .front();
 }
@@ -150,7 +143,7 @@ Value PositionBound::of(Value head, Value rowNorms) {
                       e.index(0), e.index(kChunks), 1, wide.scalar(0.0),
                       [&](Value chunk, ValueRange state) -> SmallVector<Value> {
                         Value at = e.add(e.mul(chunk, entries), c);
-                        return {maximum(wide, state[0], e.load(largest, at))};
+                        return {wide.maximum(state[0], e.load(largest, at))};
                       })
                      .front();
              return {wide.fma(wide.mulf(x, y), w, state[0])};

@@ -57,22 +57,8 @@ LogicalResult mlir::ropegrad::addStatus(ModuleOp module) {
   return success();
 }
 
-static Value extend(Emitter &e, Value value) {
-  if (e.element.isF64())
-    return value;
-  Type type = e.b.getF64Type();
-  if (auto vector = dyn_cast<VectorType>(value.getType()))
-    type = vector.clone(type);
-  return arith::ExtFOp::create(e.b, e.loc, type, value);
-}
-
 static Value constant(Emitter &e, double value) {
   return arith::ConstantOp::create(e.b, e.loc, e.b.getF64FloatAttr(value));
-}
-
-/// The larger of two; nan where either is nan.
-static Value maximum(Emitter &e, Value x, Value y) {
-  return arith::MaximumFOp::create(e.b, e.loc, x, y);
 }
 
 /// ‖x‖² of the d elements from `at` on, in double.
@@ -86,14 +72,14 @@ static Value squaredNorm(Emitter &e, Value buffer, Value at, int64_t d) {
     Value squares =
         e.loop(e.index(0), e.index(whole), lanes, zero,
                [&](Value k, ValueRange state) -> SmallVector<Value> {
-                 Value x = extend(e, e.load(buffer, e.add(at, k), lanes));
+                 Value x = e.toDouble(e.load(buffer, e.add(at, k), lanes));
                  return {e.fma(x, x, state[0])};
                })
             .front();
     sum = e.reduceAdd(squares);
   }
   for (auto [k, width] : vectorPieces(d - whole, lanes)) {
-    Value x = extend(e, e.load(buffer, e.add(at, whole + k), width));
+    Value x = e.toDouble(e.load(buffer, e.add(at, whole + k), width));
     Value squares = e.reduceAdd(e.mulf(x, x));
     sum = sum ? e.addf(sum, squares) : squares;
   }
@@ -133,10 +119,10 @@ static Value maxOfShortRows(Emitter &e, Value buffer, Value at, Value size,
                SmallVector<Value> squares;
                for (int64_t i = 0; i < d; ++i) {
                  Value from = e.add(e.add(at, k), i * lanes);
-                 Value x = extend(e, e.load(buffer, from, lanes));
+                 Value x = e.toDouble(e.load(buffer, from, lanes));
                  squares.push_back(e.mulf(x, x));
                }
-               return {maximum(e, state[0], sumWithinRows(e, squares))};
+               return {e.maximum(state[0], sumWithinRows(e, squares))};
              })
           .front();
   return vector::ReductionOp::create(e.b, e.loc,
@@ -168,7 +154,7 @@ static func::FuncOp maxNormKernel(Emitter &e, Operation *anchor, int64_t d) {
             e.loop(done, count, 1, largest,
                    [&](Value row, ValueRange state) -> SmallVector<Value> {
                      Value start = e.add(at, e.mul(row, stride));
-                     return {maximum(e, state[0], squaredNorm(e, x, start, d))};
+                     return {e.maximum(state[0], squaredNorm(e, x, start, d))};
                    })
                 .front();
         e.store(largest, a[4], a[5]);
@@ -203,7 +189,7 @@ static Value maxNorm(Emitter &e, Value norms, Value first, Value count) {
   Value largest =
       e.loop(first, e.add(first, count), 1, constant(e, 0),
              [&](Value unit, ValueRange state) -> SmallVector<Value> {
-               return {maximum(e, state[0], e.load(norms, unit))};
+               return {e.maximum(state[0], e.load(norms, unit))};
              })
           .front();
   // Squares of doubles may underflow; those of singles cannot.
@@ -333,10 +319,10 @@ LogicalResult mlir::ropegrad::lowerGuard(Emitter &e, GuardOp op) {
       [&](Value head, ValueRange state) -> SmallVector<Value> {
         Value bound = boundOf(head);
         if (!coordinates)
-          return {maximum(e, state[0], bound)};
+          return {e.maximum(state[0], bound)};
         CoordinateLimits::Found each = coordinates->of(head);
         bound = arith::MinimumFOp::create(e.b, e.loc, bound, each.sum);
-        return {maximum(e, state[0], bound), maximum(e, state[1], each.share)};
+        return {e.maximum(state[0], bound), e.maximum(state[1], each.share)};
       });
   Value radius = e.mulf(found[0], scale);
   storeRadius(e, radius, op.getOuts()[0]);

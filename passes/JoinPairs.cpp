@@ -90,7 +90,7 @@ private:
   bool keepSlopes() {
     auto type = cast<RankedTensorType>(x.getType());
     int64_t d = type.getDimSize(3);
-    int64_t width = cast<ShapedType>(factor.getType()).getDimSize(3);
+    int64_t width = widthOf(factor);
     if (reverse.getSupport() || !::ropegrad::keepsSlopes(d, width))
       return false;
     for (Operation &op : *reverse->getBlock()) {

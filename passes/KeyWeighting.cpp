@@ -24,9 +24,7 @@ struct Weighted {
   Value matrix;  ///< P
   Value weights; ///< w, (B, H', n, 1)
 
-  int64_t heads() const {
-    return cast<RankedTensorType>(weights.getType()).getDimSize(1);
-  }
+  int64_t heads() const { return headsOf(weights); }
 
   /// w as (B, H', n).
   Value rows(Algebra &a) const { return a.column(weights, 0); }
@@ -44,8 +42,7 @@ std::optional<Weighted> weightedMatrix(Value matrix) {
   for (auto [factor, other] : {std::pair(product.getLhs(), product.getRhs()),
                                std::pair(product.getRhs(), product.getLhs())})
     if (auto outer = factor.getDefiningOp<OuterOp>();
-        outer && isOnes(outer.getU()) &&
-        cast<ShapedType>(outer.getV().getType()).getDimSize(3) == 1)
+        outer && isOnes(outer.getU()) && widthOf(outer.getV()) == 1)
       return Weighted{other, outer.getV()};
   return std::nullopt;
 }
@@ -56,10 +53,6 @@ std::optional<Weighted> weightedSimilarity(Value matrix) {
   if (!weighted || !similarityOf(weighted->matrix))
     return std::nullopt;
   return weighted;
-}
-
-int64_t headsOf(Value tall) {
-  return cast<RankedTensorType>(tall.getType()).getDimSize(1);
 }
 
 /// (P diag(w)) X ⇒ P (diag(w) X).

@@ -16,20 +16,12 @@
 using namespace mlir;
 using namespace mlir::ropegrad;
 
-/// Elements of `x` as doubles; `wide` is of doubles.
-static Value loadWide(Emitter &wide, Value x, Value at, int64_t size) {
-  Value value = wide.load(x, at, size);
-  if (value.getType() == wide.vector(size))
-    return value;
-  return arith::ExtFOp::create(wide.b, wide.loc, wide.vector(size), value);
-}
-
 /// ⟨x, y⟩ of the `width` elements from `at` and `other` on, in double.
 static Value dot(Emitter &wide, Value x, Value at, Value y, Value other,
                  int64_t width) {
   auto product = [&](Value i, int64_t size) {
-    return wide.mulf(loadWide(wide, x, wide.add(at, i), size),
-                     loadWide(wide, y, wide.add(other, i), size));
+    return wide.mulf(wide.toDouble(wide.load(x, wide.add(at, i), size)),
+                     wide.toDouble(wide.load(y, wide.add(other, i), size)));
   };
   int64_t whole = width / wide.lanes * wide.lanes;
   Value sum;
@@ -50,11 +42,6 @@ static Value dot(Emitter &wide, Value x, Value at, Value y, Value other,
   return sum;
 }
 
-/// The larger of two; nan where either is nan.
-static Value maximum(Emitter &e, Value x, Value y) {
-  return arith::MaximumFOp::create(e.b, e.loc, x, y);
-}
-
 static Value leastDouble(Emitter &wide) {
   return wide.scalar(-std::numeric_limits<double>::infinity());
 }
@@ -71,7 +58,7 @@ static void findExponents(Emitter &wide, const Tall &k, Value from, Value count,
                   Value e = dot(wide, k.buffer, at, mean, meanAt, k.width);
                   e = wide.mulf(e, scale);
                   wide.store(e, exponents, wide.add(to, row));
-                  return {maximum(wide, state[0], e)};
+                  return {wide.maximum(state[0], e)};
                 })
           .front();
   wide.store(largest, ofUnits, unit);
@@ -111,7 +98,7 @@ static void findLargest(Emitter &wide, const RowSpace &space, Value ofUnits,
         wide.loop(wide.index(0), chunks, 1, leastDouble(wide),
                   [&](Value i, ValueRange state) -> SmallVector<Value> {
                     Value next = wide.load(ofUnits, wide.add(first, i));
-                    return {maximum(wide, state[0], next)};
+                    return {wide.maximum(state[0], next)};
                   })
             .front();
     wide.store(largest, ofHeads, index);

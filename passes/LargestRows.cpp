@@ -15,21 +15,11 @@
 using namespace mlir;
 using namespace mlir::ropegrad;
 
-static FloatType elementOf(Value memref) {
-  return cast<FloatType>(getElementTypeOrSelf(memref.getType()));
-}
-
 bool mlir::ropegrad::isOverRows(LargestOp op) {
   if (cast<ShapedType>(op.getIns()[0].getType()).getRank() >= 3 ||
       op.getIns().size() == 3)
     return true;
-  return llvm::any_of(op.getIns(), [](Value operand) {
-    auto argument = dyn_cast<BlockArgument>(operand);
-    auto function =
-        argument ? dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp())
-                 : func::FuncOp();
-    return function && function.getArgAttr(argument.getArgNumber(), kRowsAttr);
-  });
+  return llvm::any_of(op.getIns(), isMatrixOfRows);
 }
 
 /// Elements of x, y or e from `at` on in double.
@@ -40,14 +30,7 @@ static Value loadWide(Emitter &e, Value buffer, Value at, int64_t size) {
     Emitter single(e.b, e.loc, e.b.getF32Type(), e.lanes * 64);
     x = widen(single, x);
   }
-  if (!element.isF64())
-    x = arith::ExtFOp::create(e.b, e.loc, e.vector(size), x);
-  return x;
-}
-
-/// The larger of two; nan where either is nan.
-static Value maximum(Emitter &e, Value x, Value y) {
-  return arith::MaximumFOp::create(e.b, e.loc, x, y);
+  return e.toDouble(x);
 }
 
 /// max |x − y| over the `width` elements of one row.
@@ -61,7 +44,7 @@ static Value largestOfRow(Emitter &e, Value x, Value xAt, Value y, Value yAt,
     piece = math::AbsFOp::create(e.b, e.loc, piece);
     piece = vector::ReductionOp::create(e.b, e.loc,
                                         vector::CombiningKind::MAXIMUMF, piece);
-    largest = largest ? maximum(e, largest, piece) : piece;
+    largest = largest ? e.maximum(largest, piece) : piece;
   }
   return largest;
 }
@@ -94,7 +77,7 @@ static func::FuncOp largestKernel(Emitter &e, LargestOp op, int64_t width) {
                                   hasY ? at(1, row) : Value(), width);
                  if (ins > 2)
                    distance = e.addf(distance, e.load(a[6], at(2, row)));
-                 return {maximum(e, state[0], distance)};
+                 return {e.maximum(state[0], distance)};
                })
             .front();
     e.store(largest, a[3 * ins + 1], a[3 * ins + 2]);
@@ -105,7 +88,7 @@ static func::FuncOp largestKernel(Emitter &e, LargestOp op, int64_t width) {
 static void storeLargest(Emitter &e, Value results, Value count, Value out) {
   Value largest = e.loop(e.index(0), count, 1, e.scalar(0.0),
                          [&](Value i, ValueRange state) -> SmallVector<Value> {
-                           return {maximum(e, state[0], e.load(results, i))};
+                           return {e.maximum(state[0], e.load(results, i))};
                          })
                       .front();
   e.store(largest, e.flat(out), e.index(0));

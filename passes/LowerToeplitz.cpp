@@ -130,7 +130,7 @@ class ToeplitzLowering {
 public:
   ToeplitzLowering(Emitter &e, Operation *op, Value x, Value table)
       : e(e), op(op), space(rowSpace(e, op, x)),
-        columns(e, op, space, cast<MemRefType>(x.getType()).getDimSize(3),
+        columns(e, op, space, widthOf(x),
                 cast<MemRefType>(table.getType()).getRank() == 2),
         f(planFourier(2 * space.maxN - 1)) {}
 

@@ -47,7 +47,7 @@ struct TabulatePosition : OpRewritePattern<KroneckerGradientOp> {
     for (int64_t index : op.getSupport())
       d = std::max(d, index + 1);
     if (auto z = logitsOf(op.getMatrix()))
-      d = cast<ShapedType>(z.getQ().getType()).getDimSize(3);
+      d = widthOf(z.getQ());
     Value w = a.structured<PositionTableOp>(
         table, ValueRange{}, op.getPosition(), op.getSupportAttr(),
         rewriter.getI64IntegerAttr(d));

@@ -35,10 +35,6 @@ Value bufferOf(TilesOp op, Value value) {
   return argument ? op.getIns()[argument.getArgNumber()] : Value();
 }
 
-int64_t headsOf(Value buffer) {
-  return cast<MemRefType>(buffer.getType()).getDimSize(1);
-}
-
 /// A product of at most one of each of these factors.
 struct Factors {
   BlockBandOp band;
@@ -229,10 +225,6 @@ private:
 };
 
 } // namespace
-
-static int64_t widthOf(Value buffer) {
-  return cast<MemRefType>(buffer.getType()).getShape().back();
-}
 
 LaneSums::LaneSums(Emitter &e, const PolynomialTiles &attention, Lanes lanes,
                    Padded &padded)

@@ -46,8 +46,7 @@ class Rotation {
 public:
   Rotation(Emitter &e, RotateOp op)
       : e(e), n(cast<MemRefType>(op.getIns()[0].getType()).getDimSize(2)),
-        d(cast<MemRefType>(op.getIns()[0].getType()).getDimSize(3)),
-        inverse(op.getInverse()),
+        d(widthOf(op.getIns()[0])), inverse(op.getInverse()),
         base(op.getPosition().getBase().getValueAsDouble()) {
     // Interleaved pairs are rows of two in the other layout.
     bool interleaved = op.getPosition().getLayout() == Layout::Interleaved;

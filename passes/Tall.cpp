@@ -110,6 +110,14 @@ Value mlir::ropegrad::flatBase(Emitter &e, Value memref) {
   return e.flat(base);
 }
 
+bool mlir::ropegrad::isMatrixOfRows(Value memref) {
+  auto argument = dyn_cast<BlockArgument>(memref);
+  auto function =
+      argument ? dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp())
+               : func::FuncOp();
+  return function && function.getArgAttr(argument.getArgNumber(), kRowsAttr);
+}
+
 FailureOr<Tall> mlir::ropegrad::tallOf(Emitter &e, Operation *op,
                                        Value memref) {
   auto type = cast<MemRefType>(memref.getType());

@@ -31,6 +31,9 @@ constexpr StringLiteral kResidualAttr = "ropegrad.residual";
 /// (ropegrad-hoist-spectra).
 constexpr StringLiteral kPreparedAttr = "ropegrad.prepared";
 
+/// Whether `memref` is an argument of a function that has kRowsAttr.
+bool isMatrixOfRows(Value memref);
+
 /// The rows of a call: batch entries × heads × n rows, in chunks whose size
 /// depends on the compiled problem alone, so that results do not depend on the
 /// number of threads.

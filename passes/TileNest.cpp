@@ -123,10 +123,6 @@ int64_t TileOperands::width(Value tall) {
   return cast<MemRefType>(tall.getType()).getShape().back();
 }
 
-static int64_t headsOf(Value tall) {
-  return cast<MemRefType>(tall.getType()).getDimSize(1);
-}
-
 void TileOperands::bind(Value argument, Value memref) {
   if (cast<MemRefType>(memref.getType()).getRank() < 3)
     tables[argument] = nest.e.flat(memref);
