@@ -21,6 +21,13 @@
 #include <new>
 #include <unistd.h>
 
+#if defined(__GLIBC__) && defined(__has_feature)
+#if !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer)
+#define ROPEGRAD_OWN_MALLOC
+extern "C" void *mallocOfLibc(size_t size) noexcept __asm__("__libc_malloc");
+#endif
+#endif
+
 namespace ropegrad {
 namespace {
 
@@ -70,6 +77,16 @@ void endWithoutPage(int) {
 }
 
 } // namespace
+
+#ifdef ROPEGRAD_OWN_MALLOC
+/// MLIR makes its operations by malloc and uses what it gets, unseen.
+extern "C" void *malloc(size_t size) noexcept {
+  void *memory = mallocOfLibc(size);
+  if (!memory && size != 0 && *toolName != '\0')
+    endWithoutMemory();
+  return memory;
+}
+#endif
 
 void reportFaultsAs(const char *tool) {
   toolName = tool;
