@@ -199,6 +199,26 @@ def test_bounds_from_a_sample(name, tmp_path):
     assert_answers(problem, arrays, got, 4 * problem["tolerance"])
 
 
+@pytest.mark.sweep
+def test_a_sample_of_which_nothing_is_dropped(tmp_path):
+    """Its norms multiply to more than its coordinates do, which is what the
+    kernel measures then."""
+    problem, arrays = reference.make_problem(
+        300, 8, entry="attention", position="none", radius=.5, tolerance=1e-2,
+        seed=4)
+    del problem["radius"]
+    arrays["Q"] = reference.rounded(arrays["Q"] * .5 ** np.arange(8))
+    flags = ("--route", "features", "--centre", "none", "--bounds-from",
+             tmp_path / "in", "--no-certify")
+    report, got = solve_with_tools(tmp_path, problem, arrays, *flags)
+    plan = plan_of(tmp_path)
+    assert "monomials_kept" not in plan
+    sizes = [np.abs(arrays[name]).max(axis=(0, 1, 2)) for name in "QK"]
+    bound = problem["scale"] * np.prod(sizes, axis=0).sum()
+    assert bound < report["radius_found"] < 1.001 * plan["radius"]
+    assert_answers(problem, arrays, got, 4 * problem["tolerance"])
+
+
 def test_samples_that_are_none(tmp_path):
     problem, arrays = pose(7, 4, .5, .5, 1e-2, seed=8)
     reference.save(tmp_path / "in", problem, arrays)

@@ -89,7 +89,8 @@ public:
         return error;
     model = model.forVectors(target.vectorBits);
     PlanResult planned =
-        planWithSample(options.problem, centred, options.threadsOrAll(), model);
+        planWithSample(sampled, centred, options.threadsOrAll(), model);
+    options.problem = sampled.problem;
     if (!planned.plan)
       return planned.error;
     plan = *planned.plan;
@@ -157,16 +158,17 @@ private:
     bool mayCentre = problem.centre == Centre::Auto;
     if (mayCentre)
       problem.centre = Centre::None;
+    sampled.problem = problem;
     if (options.boundsFrom.empty())
       return "";
     if (!problem.bounds.empty())
       return "expected bounds or --bounds-from, but got both";
     if (mayCentre)
       centred = centredProblems(problem);
-    std::string error = measureBounds(options.boundsFrom, problem);
+    std::string error = measureBounds(options.boundsFrom, sampled);
     if (error.empty())
-      error = validate(problem);
-    for (Problem &each : centred)
+      error = validate(sampled.problem);
+    for (SampledProblem &each : centred)
       if (error.empty())
         error = measureBounds(options.boundsFrom, each);
     return error;
@@ -389,7 +391,8 @@ private:
   Target target;
   Plan plan;
   std::optional<PlannedProblem> lower; ///< for calls of smaller logits
-  std::vector<Problem> centred;        ///< that rows without their mean make
+  SampledProblem sampled;              ///< options.problem with its sample
+  std::vector<SampledProblem> centred; ///< that rows without their mean make
 };
 
 } // namespace

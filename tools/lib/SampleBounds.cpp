@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 namespace ropegrad {
 namespace {
@@ -143,20 +144,27 @@ double largestProduct(const Array &q, const Array &k) {
   return most;
 }
 
-/// Makes the bounds larger, all by one factor, where they add up to less than
-/// what a guard measures that knows of no coordinates.
-void admitNorms(Problem &p, double product) {
-  double sum = 0;
-  for (double bound : p.bounds)
-    sum += bound;
-  if (product > sum)
-    for (double &bound : p.bounds)
-      bound *= product / sum;
+/// The plan of a problem with the bounds of its sample. Where it keeps all
+/// monomials, its guard knows of no coordinates: if that refused the sample,
+/// all bounds become larger by one factor.
+PlanResult planSampled(SampledProblem &sampled, int64_t threads,
+                       const CostModel &model) {
+  Problem &p = sampled.problem;
+  PlanResult result = makePlan(p, threads, model);
+  double sum = std::accumulate(p.bounds.begin(), p.bounds.end(), 0.0);
+  if (!result.plan || result.plan->route == Route::Exact ||
+      result.plan->truncation || p.radius || p.bound ||
+      sampled.normProduct <= sum)
+    return result;
+  for (double &bound : p.bounds)
+    bound *= sampled.normProduct / sum;
+  return makePlan(p, threads, model);
 }
 
 } // namespace
 
-std::string measureBounds(const std::string &folder, Problem &p) {
+std::string measureBounds(const std::string &folder, SampledProblem &sampled) {
+  Problem &p = sampled.problem;
   Array q, k;
   bool isLoss = p.entry == Entry::LossGradient;
   std::string error =
@@ -192,21 +200,19 @@ std::string measureBounds(const std::string &folder, Problem &p) {
   double largest = *std::max_element(p.bounds.begin(), p.bounds.end());
   for (double &bound : p.bounds)
     bound = std::max(bound, std::max(largest * 0x1p-100, 0x1p-900));
-  // Then all monomials are kept (dropFeatures).
-  if (centresQueries(p.centre) && p.needsGradient())
-    admitNorms(p, largestProduct(q, k));
+  sampled.normProduct = largestProduct(q, k);
   return "";
 }
 
-std::vector<Problem> centredProblems(const Problem &problem) {
-  std::vector<Problem> result;
+std::vector<SampledProblem> centredProblems(const Problem &problem) {
+  std::vector<SampledProblem> result;
   if (problem.radius || problem.bound)
     return result;
   for (Centre rows : {Centre::Keys, Centre::Queries, Centre::Both}) {
     Problem centred = problem;
     centred.centre = rows;
     if (validate(centred).empty())
-      result.push_back(std::move(centred));
+      result.push_back({std::move(centred)});
   }
   return result;
 }
@@ -216,38 +222,39 @@ static double leastGain(Centre centre) {
   return centresQueries(centre) ? 1.15 : 1.02;
 }
 
-PlanResult planWithSample(Problem &problem, const std::vector<Problem> &centred,
-                          int64_t threads, const CostModel &model) {
-  PlanResult asIs = makePlan(problem, threads, model);
+PlanResult planWithSample(SampledProblem &sampled,
+                          std::vector<SampledProblem> &centred, int64_t threads,
+                          const CostModel &model) {
+  PlanResult asIs = planSampled(sampled, threads, model);
   double asIsMs = asIs.plan ? asIs.plan->predictedMs
                             : std::numeric_limits<double>::infinity();
   const Problem *best = nullptr;
   PlanResult with;
   double least = 0.0; ///< predicted for `best`, and what centring takes
-  for (const Problem &each : centred) {
-    PlanResult result = makePlan(each, threads, model);
+  for (SampledProblem &each : centred) {
+    PlanResult result = planSampled(each, threads, model);
     if (!result.plan)
       continue;
     // Where the plan is exact, nothing is centred.
-    double ms = result.plan->predictedMs * leastGain(each.centre);
+    double ms = result.plan->predictedMs * leastGain(each.problem.centre);
     bool isBetter = result.plan->centre != Centre::None &&
                     (ms < least || with.plan->centre == Centre::None);
     if (best && !isBetter)
       continue;
-    best = &each;
+    best = &each.problem;
     with = std::move(result);
     least = ms;
   }
   if (!best)
     return asIs;
-  CentringGain gain{problem.impliedRadius().value_or(0.0),
+  CentringGain gain{sampled.problem.impliedRadius().value_or(0.0),
                     best->impliedRadius().value_or(0.0), std::nullopt,
                     with.plan->predictedMs, best->centre};
   if (asIs.plan)
     gain.predictedMs = asIsMs;
   bool pays = with.plan->centre != Centre::None && least <= asIsMs;
   if (pays)
-    problem = *best;
+    sampled.problem = *best;
   PlanResult &chosen = pays ? with : asIs;
   if (chosen.plan)
     chosen.plan->centring = gain;
