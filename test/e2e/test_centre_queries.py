@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import reference
 from harness import (assert_answers, assert_refused, compile_kernel,
-                     solve_with_tools, succeed, tool)
-from test_centre import (ATTENTION, LOSS, assert_same_by_halves, limit, longest,
-                         planned, pose as pose_keys, rotated)
+                     solve_with_tools, tool)
+from test_centre import (ATTENTION, LOSS, assert_heads_choose,
+                         assert_same_by_halves, limit, longest, planned,
+                         pose as pose_keys, rotated)
 from test_certificate import assert_certified
 from test_entry_points import (Kernel, RADIUS_EXCEEDED,
                                pytestmark as loads_kernels)
@@ -154,19 +155,8 @@ def test_heads_choose(tmp_path):
     logits are too large are exact."""
     problem, arrays = posed("attention", "both", n=400, d=2, batch=2, heads=4,
                             kv_heads=2)
-    arrays["K"][1, 0] = reference.rounded(30 * arrays["K"][1, 0])
-    report, got = solve_with_tools(tmp_path, problem, arrays, "--certify",
-                                   "--threads", 2)
-    with open(tmp_path / "K.json") as file:
-        manifest = json.load(file)
-    assert manifest["route"] != "exact" and manifest["dispatch"] == "heads"
-    degrees = np.array(report["heads"]["degree"], float)
-    assert np.isnan(degrees).sum() == 1 and np.isnan(degrees[1, 0]), report
-    assert_answers(problem, arrays, got, limit(problem))
-    assert_certified(report, problem, arrays, got)
-    said = succeed("ropegrad-run", tmp_path / "K.so", "--in", tmp_path / "in",
-                   "--out", tmp_path / "out")
-    assert " allowed, of keys and queries without their means\n" in said
+    assert_heads_choose(problem, arrays, tmp_path,
+                        "keys and queries without their means")
 
 
 @loads_kernels
