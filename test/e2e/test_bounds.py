@@ -208,6 +208,7 @@ def test_a_sample_of_which_nothing_is_dropped(tmp_path):
         seed=4)
     del problem["radius"]
     arrays["Q"] = reference.rounded(arrays["Q"] * .5 ** np.arange(8))
+    arrays["K"] = reference.rounded(arrays["K"] * .5 ** np.arange(8)[::-1])
     flags = ("--route", "features", "--centre", "none", "--bounds-from",
              tmp_path / "in", "--no-certify")
     report, got = solve_with_tools(tmp_path, problem, arrays, *flags)
