@@ -334,17 +334,18 @@ def solve_attention(problem, arrays, want_sizes):
     return answers, size
 
 
-def errors(want, sizes, got):
+def errors(want, sizes, got, least=ETA):
     """Relative error of every array of `want` in `got`: Frobenius norm of the
-    difference over max(|want|, ETA * size). Infinite where an array is missing,
-    of another shape or not finite. Without sizes: relative to |want| alone."""
+    difference over max(|want|, least * size). Infinite where an array is
+    missing, of another shape or not finite. Without sizes: relative to |want|
+    alone."""
     found = {}
     for name, expected in want.items():
         value = got.get(name)
         if value is None or np.shape(value) != np.shape(expected):
             found[name] = np.inf
             continue
-        size = ETA * sizes[name] if sizes else 0.0
+        size = least * sizes[name] if sizes else 0.0
         error = (np.linalg.norm(np.asarray(value, np.float64) - expected)
                  / max(np.linalg.norm(expected), size, 1e-300))
         found[name] = float(error) if np.isfinite(error) else np.inf
