@@ -43,7 +43,7 @@ def arguments():
                         help="fewer lengths, rounds and peers: 5 minutes")
     parser.add_argument("--only", action="append", metavar="PATTERN",
                         help="works (d8/n1024, poly/*, ...), threads, "
-                             "guard, memory")
+                             "growth, guard, memory")
     parser.add_argument("--problem", nargs="+", type=custom_work,
                         metavar="N,D,RADIUS,TOLERANCE",
                         help="these instead of the list of works")
@@ -141,6 +141,9 @@ def run_all(options, bench, results):
         keep(scaling=[bench.scaling(family.at(works.SCALING_LENGTH))
                       for family in works.FAMILIES
                       if not family.only_exact])
+    if works.selected("growth", options.only):
+        keep(growth=[bench.growth(*map(family.at, works.GROWTH_LENGTHS))
+                     for family in works.FAMILIES if not family.only_exact])
     if works.selected("guard", options.only):
         keep(guard=bench.guard(works.GUARD))
     if works.selected("memory", options.only):

@@ -8,6 +8,10 @@ ones take it 2 to 70 times as long, and minutes to plan), PyTorch's rfft takes
 columns or rows, and the best one counts. "convolve" is the product of N/2 rows with a Toeplitz matrix,
 its spectrum being known: ours in one go, ours in three steps that know of no
 zeros (forward, product, inverse), and PyTorch's irfft(rfft(x) * H).
+"tall" is the same for as many columns as routes have, packed in blocks of N/2
+rows, to as many: ours takes one block after the other through the same memory;
+unfused, all spectra are made before the products and these before the columns,
+with zeros known.
 Contenders take turns; times are the best of whole calls. All memory is in huge
 pages, aligned to 2 MiB. Needs a machine with AVX-512 for 32 columns a block.
 """
@@ -29,11 +33,13 @@ sys.path.insert(0, os.path.join(ROOT, "test"))
 import modules  # noqa: E402
 
 COLUMNS, BITS = 32, 512
+BLOCKS = 32     # of 32 columns: monomials times columns of a route at d = 8
 LENGTHS = tuple(2 ** k for k in range(13, 20))
 HUGE = 2 << 20
 # (against, factor): what the first of a group has to show.
 TARGETS = {"forward": {"FFTW": 2.0, "PyTorch": 2.0},
-           "convolve": {"PyTorch": 4.0, "unfused": 1.5}}
+           "convolve": {"PyTorch": 4.0, "unfused": 1.5},
+           "tall": {"unfused": 1.5}}
 FFTW_FORWARD, FFTW_MEASURE = -1, 0
 regions = []    # memory that arrays only point to
 
@@ -56,7 +62,7 @@ def pointer(array):
 
 
 def kernels(folder, length):
-    """{contender: call} of ours, (forward, convolve)."""
+    """{contender: call} of ours, (forward, convolve, tall)."""
     def functions(filled):
         text = modules.opt(
             "module {}", f"--ropegrad-emit-fourier=length={length} "
@@ -70,15 +76,36 @@ def kernels(folder, length):
     sizes, whole = functions(length)
     _, half = functions(length // 2)
     block, work, spectrum = (pointer(zeros(size)) for size in sizes)
+    tall, out = ([pointer(zeros(sizes[0] // 2)) for _ in range(BLOCKS)]
+                 for _ in range(2))
+    spectra = [pointer(zeros(sizes[0])) for _ in range(BLOCKS)]
+    packed = sizes[0] // 2 * np.dtype(np.float32).itemsize
 
     def unfused():
         whole.forward(block, work)
         whole.multiply(block, spectrum)
         whole.inverse(block, work)
 
+    def fused_tall():
+        for source, target in zip(tall, out):
+            ctypes.memmove(block, source, packed)
+            half.convolve(block, work, spectrum)
+            ctypes.memmove(target, block, packed)
+
+    def unfused_tall():
+        for source, each in zip(tall, spectra):
+            ctypes.memmove(each, source, packed)
+            half.forward(each, work)
+        for each in spectra:
+            half.multiply(each, spectrum)
+        for each, target in zip(spectra, out):
+            half.inverse(each, work)
+            ctypes.memmove(target, each, packed)
+
     return ({"RopeGrad": lambda: whole.forward(block, work)},
             {"RopeGrad": lambda: half.convolve(block, work, spectrum),
-             "unfused": unfused})
+             "unfused": unfused},
+            {"RopeGrad": fused_tall, "unfused": unfused_tall})
 
 
 def fftw_calls(length):
@@ -152,17 +179,19 @@ def take_turns(calls, rounds, seconds):
 
 def measure(folder, length, options):
     """Rows {kind, length, contender, ms, times} of one length."""
-    forward, convolve = kernels(folder, length)
+    forward, convolve, tall = kernels(folder, length)
     if options.peers:
         there, back = torch_calls(length)
         forward.update(fftw_calls(length))
         forward.update(there)
         convolve.update(back)
     rows = []
-    for kind, calls in (("forward", forward), ("convolve", convolve)):
+    for kind, calls in (("forward", forward), ("convolve", convolve),
+                        ("tall", tall)):
         best = take_turns(calls, options.rounds, options.turn)
         ours = best["RopeGrad"]
-        flops = 5 * length * np.log2(length) * COLUMNS / 2
+        columns = COLUMNS * (BLOCKS if kind == "tall" else 1)
+        flops = 5 * length * np.log2(length) * columns / 2
         rows += [{"kind": kind, "length": length, "contender": name,
                   "ms": 1e3 * seconds, "times": seconds / ours,
                   "gflops": (1 if kind == "forward" else 2) * flops / seconds

@@ -116,8 +116,9 @@ class Bench:
                          max(peaks)) for name in jobs]
 
     def add_peak(self, peaks):
-        """A turn of the peak, which has rates instead of times."""
-        peaks.append(self.peak_rate(self.options.threads))
+        """A turn of the peak, which has rates instead of times: several, lest
+        it is other work beside that ours is held against."""
+        peaks.extend(self.peak_rate(self.options.threads) for _ in range(3))
         return []
 
     def timer(self, name):
@@ -170,22 +171,28 @@ class Bench:
             row["bytes_per_row"] = arithmetic.bytes_per_row(
                 arrays, row["workspace_bytes"], row["heads"], row["n"])
 
-    def variants(self, work, route, changes):
-        """{name: summary} of calls of one route, in turns; `changes`: what is
-        different in the job of each. Raises Skipped where one cannot run."""
+    def variants(self, route, changes):
+        """{name: summary} of calls of one route, in turns; `changes`: {name:
+        (work, what is different in its job)}. Raises Skipped where one cannot
+        run."""
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
-            job = self.jobs(work, folder, [route])[route]
+            jobs = {}
+            for work, _ in changes.values():
+                if work not in jobs:
+                    place = os.path.join(folder, str(work.n))
+                    os.mkdir(place)
+                    jobs[work] = self.jobs(work, place, [route])[route]
             worker = self.workers.of(route)
 
-            def timer(change):
+            def timer(work, change):
                 def time_for(seconds):
-                    worker.ask(op="prepare", job={**job, "answers": None,
-                                                  **change})
+                    worker.ask(op="prepare", job={
+                        **jobs[work], "answers": None, **change})
                     return worker.ask(op="time", seconds=seconds)["seconds"]
                 return time_for
 
             times = take_turns(
-                {name: timer(change) for name, change in changes.items()},
+                {name: timer(*change) for name, change in changes.items()},
                 self.options.rounds, self.options.turn, self.options.most)
         for found in times.values():
             if isinstance(found, Skipped):
@@ -198,8 +205,8 @@ class Bench:
         turns."""
         most = self.options.threads
         try:
-            made = self.variants(work, work.almost_linear,
-                                 {"one": {"threads": 1}, "all": {}})
+            made = self.variants(work.almost_linear, {
+                "one": (work, {"threads": 1}), "all": (work, {})})
         except Skipped as reason:
             return {"work": work.name, "skipped": str(reason)}
         return {"work": work.name, "threads": most, **made,
@@ -208,13 +215,27 @@ class Bench:
                 **{f"times_{key}": made["one"][f"ms_{key}"]
                    / made["all"][f"ms_{key}"] for key in ("best", "median")}}
 
+    def growth(self, short, long):
+        """The almost linear route of two works, of which one is longer, on one
+        thread, in turns."""
+        alone = {"threads": 1}
+        try:
+            made = self.variants(short.almost_linear, {
+                "short": (short, alone), "long": (long, alone)})
+        except Skipped as reason:
+            return {"work": long.name, "skipped": str(reason)}
+        return {"work": long.name, "n": short.n, "route": short.almost_linear,
+                **made, **{f"times_{key}": made["long"][f"ms_{key}"]
+                           / made["short"][f"ms_{key}"]
+                           for key in ("best", "median")}}
+
     def guard(self, work):
         """What measuring the data costs: calls on features in turns with calls
         whose keys are far beyond the bound, which a kernel measures and
         refuses."""
         try:
-            made = self.variants(work, "features",
-                                 {"all": {}, "guard": {"refused": True}})
+            made = self.variants("features", {
+                "all": (work, {}), "guard": (work, {"refused": True})})
         except Skipped as reason:
             return {"work": work.name, "skipped": str(reason)}
         return {"work": work.name, **made,

@@ -79,6 +79,13 @@ def verdicts(results):
                         f"{one['times_best']:.2f}",
                         f"{works.TARGET_SCALING:g}", "times",
                         one["times_best"] >= works.TARGET_SCALING)
+    for one in results.get("growth", ()):
+        if "times_best" in one:
+            limit = works.TARGETS_OF_GROWTH[one["route"]]
+            yield check(f"{one['work']} against n={one['n']}, one thread "
+                        f"(median {one['times_median']:.2f}x)",
+                        f"{one['times_best']:.2f}", f"{limit:g}",
+                        "at most", one["times_best"] <= limit)
     yield from cost_verdicts(results)
 
 

@@ -107,6 +107,7 @@ GUARD = Work("d16", 16, n=4096, radius=0.5, tolerance=1e-2)
 MEMORY = Work("d16", 16, n=131072, radius=0.5, tolerance=1e-2)
 POLY_LENGTHS = {"full": LENGTHS["full"], "quick": (1024, 8192)}
 SCALING_LENGTH = 16384
+GROWTH_LENGTHS = (4096, 32768)
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,8 @@ WORK_OF_BF16 = "exact64/n4096"
 TARGETS_OF_PEAK = {"exact8/n4096": 0.50, "exact16/n4096": 0.58,
                    "exact64/n4096": 0.68, "exact128/n4096": 0.68}
 TARGET_SCALING = 1.8        # two threads against one
+# Times from the shorter of GROWTH_LENGTHS to the longer on one thread, at most.
+TARGETS_OF_GROWTH = {"features": 9.5, "scan": 9.5, "fft": 13}
 TARGET_MEMORY = (3, 60e6)   # times inputs and outputs, plus bytes
 TARGET_GUARD = 0.01         # of the time of a call, at most
 TARGET_SECONDS = 5          # of a compilation
