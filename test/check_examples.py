@@ -8,8 +8,8 @@ names that it uses but does not define, with the types that the op itself
 spells out; ropegrad-opt must accept it, and print what it printed unchanged.
 Every op must occur in an example and in the lit tests of the dialect, valid and
 invalid; every attribute must have an example. A pass must
-show before ==> after, be run by a lit test of its name, and have each of its
-options used in a lit test.
+show before ==> after, be run by a lit test of its name and by the fuzzer, and
+have each of its options used in a lit test.
 """
 
 import pathlib
@@ -141,6 +141,7 @@ def check_passes(source):
     runs = "\n".join(line for text in tests.values()
                      for line in text.splitlines() if "RUN:" in line)
     text = (source / "passes/Passes.td").read_text()
+    fuzzed = (source / "test/fuzz/FuzzOpt.cpp").read_text()
     # Options of a base class count for each of its passes.
     inherited = {match.group(1): re.findall(r"Option<\"\w+\", \"([\w-]+)\"",
                                             match.group(0))
@@ -156,6 +157,8 @@ def check_passes(source):
         test = flag.removeprefix("ropegrad-") + ".mlir"
         if f"--{flag}" not in tests.get(test, ""):
             errors.append(f"{flag}: not run by test/passes/{test}")
+        if not re.search(rf'"{flag}["{{]', fuzzed):
+            errors.append(f"{flag}: not run by test/fuzz/FuzzOpt.cpp")
         options = re.findall(r"Option<\"\w+\", \"([\w-]+)\"", body)
         for option in options + inherited.get(head.group(1), []):
             if not re.search(rf"{flag}=\S*{option}=", runs):

@@ -1,5 +1,4 @@
-//===- FuzzOpt.cpp - Any text as input of ropegrad-opt -----------*- C++
-//-*-===//
+//===- FuzzOpt.cpp - Any text as input of ropegrad-opt ---------*- C++ -*-===//
 //
 // Part of RopeGrad, under the Apache License v2.0.
 //
@@ -24,6 +23,7 @@
 
 using namespace llvm;
 
+/// New ones at the end, or the letters of the corpus choose others.
 static const char *const kPipelines[] = {
     "ropegrad-plan",
     "ropegrad-widen-storage",
@@ -48,7 +48,23 @@ static const char *const kPipelines[] = {
     "ropegrad-pipeline{vector-bits=512 scalef=true}",
     "ropegrad-centre-keys",
     "ropegrad-centre-queries",
+    "ropegrad-certify",
+    "ropegrad-classify-toeplitz",
+    "ropegrad-emit-fourier{length=12}",
+    "ropegrad-fetch-units",
+    "ropegrad-hoist-spectra",
+    "ropegrad-join-pairs",
+    "ropegrad-lower-pairs",
+    "ropegrad-lower-toeplitz",
+    "ropegrad-split-guard",
 };
+
+/// 0 for a, 26 for A.
+static unsigned number(char letter) {
+  if (isLower(letter))
+    return letter - 'a';
+  return isUpper(letter) ? 26 + letter - 'A' : static_cast<uint8_t>(letter);
+}
 
 static const mlir::DialectRegistry &registry() {
   static const mlir::DialectRegistry all = [] {
@@ -114,8 +130,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   mlir::MLIRContext &mlirContext = context();
   mlir::ScopedDiagnosticHandler quiet(
       &mlirContext, [](mlir::Diagnostic &) { return mlir::success(); });
-  const char *pipeline =
-      kPipelines[static_cast<uint8_t>(text[0] - 'a') % std::size(kPipelines)];
+  const char *pipeline = kPipelines[number(text[0]) % std::size(kPipelines)];
   std::string terminated = text.drop_front().str(); // as MLIR's lexer wants it
   auto module =
       mlir::parseSourceString<mlir::ModuleOp>(terminated, &mlirContext);
