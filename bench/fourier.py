@@ -200,6 +200,15 @@ def measure(folder, length, options):
     return rows
 
 
+HEAD = (f"{'':9} {'N':>8} {'contender':36} {'ms':>9} {'GFlop/s':>8} "
+        f"{'x ours':>7}")
+
+
+def line(row):
+    return (f"{row['kind']:9} {row['length']:8} {row['contender']:36} "
+            f"{row['ms']:9.3f} {row['gflops']:8.1f} {row['times']:7.2f}")
+
+
 def verdicts(rows):
     """Lines that hold the rows against the targets."""
     for kind, wanted in TARGETS.items():
@@ -233,15 +242,12 @@ def arguments():
 def main():
     options = arguments()
     rows = []
-    print(f"{'':9} {'N':>8} {'contender':36} {'ms':>9} {'GFlop/s':>8} "
-          f"{'x ours':>7}")
+    print(HEAD)
     with tempfile.TemporaryDirectory() as folder:
         for length in options.lengths:
             for row in measure(folder, length, options):
                 rows.append(row)
-                print(f"{row['kind']:9} {row['length']:8} "
-                      f"{row['contender']:36} {row['ms']:9.3f} "
-                      f"{row['gflops']:8.1f} {row['times']:7.2f}", flush=True)
+                print(line(row), flush=True)
     with open(options.json, "w") as file:
         json.dump({"rows": rows}, file, indent=1)
     print("\n".join(verdicts(rows)))

@@ -2,12 +2,14 @@
 """Writes the page of a bench: report.py RESULTS.json
 
 README.md beside the results, with the plots that plots.py drew there, the machine
-and the versions, what was to be shown, and the whole table.
+and the versions, what was to be shown, and the whole table; of Fourier transforms
+too, where their results are in fft.json.
 """
 import json
 import os
 import sys
 
+import fourier
 import table
 import works
 
@@ -51,6 +53,22 @@ def page(results, path):
     yield table.head()
     for row in results["rows"]:
         yield table.line(row)
+    yield "```"
+    transforms = os.path.join(folder, "fft.json")
+    if os.path.exists(transforms):
+        yield from fourier_page(transforms)
+
+
+def fourier_page(path):
+    with open(path) as file:
+        rows = json.load(file)["rows"]
+    yield ("\n## Fourier transforms\n\nFrom [fft.json](fft.json), measured by "
+           f"`./dev bench --fft --json {path}`: 32 real columns,\nf32, one "
+           "thread. What the kinds mean: `./dev bench --fft --help`.\n\n```text")
+    yield from fourier.verdicts(rows)
+    yield "```\n\n```text"
+    yield fourier.HEAD
+    yield from map(fourier.line, rows)
     yield "```"
 
 

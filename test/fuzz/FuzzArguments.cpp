@@ -33,6 +33,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       lines.back() += static_cast<char>(data[i]);
   }
   std::vector<const char *> arguments;
+  arguments.reserve(lines.size());
   for (const std::string &line : lines)
     arguments.push_back(line.c_str());
   CompileOptions compile;
