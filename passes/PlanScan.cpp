@@ -45,6 +45,12 @@ static double nearRows(const Problem &p) {
   return std::min(n, width - width * (width - 1) / (2 * n) + tile / 2);
 }
 
+/// Chunks of rows, of which each has a state.
+static double countChunks(const Problem &p, const ScanShape &shape) {
+  int64_t chunks = (p.n - 1) / shape.chunk + 1;
+  return static_cast<double>(chunks);
+}
+
 /// Products of monomials with rows for every channel and, with a rotary
 /// position, every function of it; near the diagonal one for each entry of W.
 static void addGradientOfX(const Problem &p, unsigned degree, double rows,
@@ -58,8 +64,7 @@ static void addGradientOfX(const Problem &p, unsigned degree, double rows,
     return;
   auto m = static_cast<double>(Monomials(p.d, degree - 1).size());
   cost.farFlops += sides * 4 * n * m * width;
-  cost.states += sides * static_cast<double>((p.n - 1) / shape.chunk + 1) * m *
-                 width / kStatePasses;
+  cost.states += sides * countChunks(p, shape) * m * width / kStatePasses;
 }
 
 ScanCost scanCost(const Problem &p, unsigned degree) {
@@ -89,8 +94,7 @@ ScanCost scanCost(const Problem &p, unsigned degree) {
   cost.farFlops =
       shape.hasFar ? features + (sides - 1) * products : features - products;
   if (shape.hasFar)
-    cost.states = sides * heads *
-                  static_cast<double>((p.n - 1) / shape.chunk + 1) *
+    cost.states = sides * heads * countChunks(p, shape) *
                   static_cast<double>(m) * (d + 1);
   if (p.wants("X"))
     addGradientOfX(p, degree, rows, sides, shape, cost);
