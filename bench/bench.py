@@ -40,7 +40,7 @@ def arguments():
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true",
-                        help="fewer lengths, rounds and peers: 5 minutes")
+                        help="fewer lengths, rounds and peers")
     parser.add_argument("--only", action="append", metavar="PATTERN",
                         help="works (d8/n1024, poly/*, ...), threads, "
                              "growth, guard, memory")
