@@ -54,7 +54,9 @@ struct Pass {
   bool spectrum = false; ///< there and back, times a spectrum in between
   /// What is in between is also correlated with another transform.
   bool correlates = false;
-  bool ahead = false; ///< inputs of the next column are fetched as well
+  /// Floats from an element to that of the next column or row, which is fetched
+  /// as well; 0 if none is.
+  int64_t ahead = 0;
   /// Floats from element to element of what is read and what is written.
   int64_t fromStride = 0, toStride = 0;
   bool inPlace = true;
@@ -69,12 +71,13 @@ struct Pass {
     text += std::to_string(radix);
     if (touched < radix)
       text += "of" + std::to_string(touched);
-    text += ahead ? "a" : "";
+    if (ahead > 0)
+      text += "a" + std::to_string(ahead);
     text += factors == Factors::Butterfly ? "t"
             : factors == Factors::Column  ? "c"
                                           : "";
     text += "_" + std::to_string(length) + "by" + std::to_string(span);
-    if (!inPlace || ahead)
+    if (!inPlace || ahead > 0)
       text +=
           "_" + std::to_string(fromStride) + "to" + std::to_string(toStride);
     return text;
@@ -131,7 +134,7 @@ private:
   void storeElement(Complex x, Slice to);
   Complex twiddle(Complex x, Value table, Value re, Value im, bool conjugate);
   void addCorrelation(Complex x, Slice other, Slice sum);
-  void fetchAhead(Slice element);
+  void fetchAhead(const Pass &pass, Slice element);
   void callPass(const Pass &pass, Slice from, Slice to,
                 ArrayRef<Slice> operands);
   Value butterflyTable(const Pass &pass);
@@ -201,16 +204,18 @@ void Transform::addCorrelation(Complex x, Slice other, Slice sum) {
   }
 }
 
-/// Fetches the neighbour of an element in the next column: rows are too far
-/// apart for the processor to foresee it. What is not read is written later.
-void Transform::fetchAhead(Slice element) {
+/// Fetches what stands `ahead` of an element, for reading and for writing: rows
+/// are too far apart for the processor to foresee it, and a row too long to do
+/// so at its beginning. Not into the first cache, which a column or a piece of
+/// a row in work fills, and not with the intent to write, which fetches there.
+void Transform::fetchAhead(const Pass &pass, Slice element) {
   constexpr int64_t kCacheLine = 64;
   int64_t line = kCacheLine * 8 / e.element.getWidth();
   for (int64_t at = 0; at < elementSize(e); at += line)
     memref::PrefetchOp::create(e.b, e.loc, element.buffer,
-                               e.add(element.offset, elementSize(e) + at),
-                               /*isWrite=*/true,
-                               /*localityHint=*/3, /*isDataCache=*/true);
+                               e.add(element.offset, pass.ahead + at),
+                               /*isWrite=*/false,
+                               /*localityHint=*/2, /*isDataCache=*/true);
 }
 
 /// The butterfly whose input i is element first + i · quotient. Arguments of a
@@ -252,9 +257,9 @@ void Transform::emitButterfly(const Pass &pass, ValueRange a, Value first,
   for (int64_t i = 0; i < pass.radix; ++i)
     if (pass.inverse || i < pass.touched)
       x[i] = loadElement(place(from, i, pass.fromStride));
-  if (pass.ahead)
+  if (pass.ahead > 0)
     for (int64_t i = 0; i < pass.radix; ++i)
-      fetchAhead(place(from, i, pass.fromStride));
+      fetchAhead(pass, place(from, i, pass.fromStride));
   if (pass.inverse)
     for (int64_t i = 0; i < pass.radix; ++i)
       x[i] = factor(x[i], i);
@@ -338,6 +343,8 @@ void Transform::emitRow(Slice row, bool inverse, int64_t touched,
     which.fromStride = which.toStride = elementSize(e);
     if (number == 0 && f.rows == 1)
       which.touched = touchedInputs(along, touched);
+    if (number == 0 && !inverse && f.rows > 1)
+      which.ahead = f.pitch * elementSize(e);
     callPass(which, row, row, {});
   }
 }
@@ -426,7 +433,7 @@ func::FuncOp Transform::columnKernel(bool inverse, int64_t touched) {
       which.fromStride = first ? far : near;
       which.toStride = last ? far : near;
       which.inPlace = first == last;
-      which.ahead = first;
+      which.ahead = first ? near : 0;
       if (number == 0)
         which.touched = touchedInputs(down, touched);
       callPass(which, first ? column : packed, last ? column : packed,

@@ -24,7 +24,14 @@
 // SPLIT-DAG: memref.global "private" constant @ropegrad_twiddles_fine_64x128_f64x4
 // SPLIT-LABEL: func.func @forward(
 // SPLIT-SAME: ropegrad.along = array<i64: 4, 4, 8>, ropegrad.down = array<i64: 8, 8>, ropegrad.pitch = 129 : i64
-// The first pass down the columns reads rows that are far apart, and packs.
-// SPLIT-LABEL: func.func private @ropegrad_fourier_forward8at_64by64_1032to8_f64x4
-// SPLIT: memref.prefetch
+// The first pass down the columns reads rows that are far apart, and packs; the
+// next column is fetched meanwhile, to the second cache.
+// SPLIT-LABEL: func.func private @ropegrad_fourier_forward8a8t_64by64_1032to8_f64x4
+// SPLIT: memref.prefetch {{.*}}, read, locality<2>, data
+// So is the next row, by the first pass of a row alone.
+// SPLIT-LABEL: func.func private @ropegrad_fourier_forward4a1032t_128by128_8to8_f64x4
+// SPLIT: memref.prefetch {{.*}}, read, locality<2>, data
+// SPLIT-LABEL: func.func private @ropegrad_fourier_forward4t_128by32_f64x4
+// SPLIT-NOT: memref.prefetch
+// SPLIT-LABEL: func.func @inverse(
 module {}
