@@ -8,10 +8,10 @@ ones take it 2 to 70 times as long, and minutes to plan), PyTorch's rfft takes
 columns or rows, and the best one counts. "convolve" is the product of N/2 rows with a Toeplitz matrix,
 its spectrum being known: ours in one go, ours in three steps that know of no
 zeros (forward, product, inverse), and PyTorch's irfft(rfft(x) * H).
-"tall" is the same for as many columns as routes have, packed in blocks of N/2
-rows, to as many: ours takes one block after the other through the same memory;
-unfused, all spectra are made before the products and these before the columns,
-with zeros known.
+"tall" is the same for as many columns as routes have, copied from and to caches
+as routes fill blocks from their panels and sum up into others: ours takes one
+block after the other through the same memory; unfused, all spectra are made
+before the products and these before the columns, with zeros known.
 Contenders take turns; times are the best of whole calls. All memory is in huge
 pages, aligned to 2 MiB. Needs a machine with AVX-512 for 32 columns a block.
 """
@@ -78,8 +78,7 @@ def kernels(folder, length):
     sizes, whole = functions(length)
     _, half = functions(length // 2)
     block, work, spectrum = (pointer(zeros(size)) for size in sizes)
-    tall, out = ([pointer(zeros(sizes[0] // 2)) for _ in range(BLOCKS)]
-                 for _ in range(2))
+    source, target = (pointer(zeros(sizes[0] // 2)) for _ in range(2))
     spectra = [pointer(zeros(sizes[0])) for _ in range(BLOCKS)]
     packed = sizes[0] // 2 * np.dtype(np.float32).itemsize
 
@@ -89,18 +88,18 @@ def kernels(folder, length):
         whole.inverse(block, work)
 
     def fused_tall():
-        for source, target in zip(tall, out):
+        for _ in range(BLOCKS):
             ctypes.memmove(block, source, packed)
             half.convolve(block, work, spectrum)
             ctypes.memmove(target, block, packed)
 
     def unfused_tall():
-        for source, each in zip(tall, spectra):
+        for each in spectra:
             ctypes.memmove(each, source, packed)
             half.forward(each, work)
         for each in spectra:
             half.multiply(each, spectrum)
-        for each, target in zip(spectra, out):
+        for each in spectra:
             half.inverse(each, work)
             ctypes.memmove(target, each, packed)
 
