@@ -187,6 +187,11 @@ def RopeGrad_PlanAttr : RopeGrad_Attr<"Plan", "plan"> {
     OptionalParameter<"::mlir::ropegrad::CentreAttr">:$centre);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// Whether the mean of keys, or of queries, is to be subtracted.
+    bool centresKeys();
+    bool centresQueries();
+  }];
 }
 
 def RopeGrad_PositionAttr : Attr<

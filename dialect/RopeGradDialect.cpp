@@ -131,6 +131,20 @@ LogicalResult PlanAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   return success();
 }
 
+static ::ropegrad::Centre centreOf(PlanAttr plan) {
+  return plan.getCentre()
+             ? static_cast<::ropegrad::Centre>(plan.getCentre().getValue())
+             : ::ropegrad::Centre::None;
+}
+
+bool PlanAttr::centresKeys() {
+  return ::ropegrad::centresKeys(centreOf(*this));
+}
+
+bool PlanAttr::centresQueries() {
+  return ::ropegrad::centresQueries(centreOf(*this));
+}
+
 Type MatrixType::parse(AsmParser &parser) {
   SmallVector<int64_t> shape;
   FloatType element;

@@ -22,9 +22,7 @@ namespace mlir::ropegrad {
 namespace {
 
 bool wantsCentredKeys(std::optional<PlanAttr> plan) {
-  return plan && plan->getCentre() &&
-         (plan->getCentre().getValue() == Centre::Keys ||
-          plan->getCentre().getValue() == Centre::Both);
+  return plan && plan->centresKeys();
 }
 
 /// Subtracts the mean of the keys from those that make the logits, and from

@@ -23,12 +23,6 @@ namespace mlir::ropegrad {
 
 namespace {
 
-bool wantsCentredQueries(std::optional<PlanAttr> plan) {
-  return plan && plan->getCentre() &&
-         (plan->getCentre().getValue() == Centre::Queries ||
-          plan->getCentre().getValue() == Centre::Both);
-}
-
 /// The logits of exponentials that are normalised by their own log-sum-exp.
 class Weighting {
 public:
@@ -172,7 +166,8 @@ struct CentreQueriesPass : impl::CentreQueriesBase<CentreQueriesPass> {
   void runOnOperation() final {
     llvm::MapVector<Operation *, Weighting> wanted;
     WalkResult walk = getOperation().walk([&](ExpOp op) {
-      if (!wantsCentredQueries(op.getPlan()))
+      std::optional<PlanAttr> plan = op.getPlan();
+      if (!plan || !plan->centresQueries())
         return WalkResult::advance();
       LogitsOp logits = logitsBehind(op);
       if (!logits || logits.getW()) {

@@ -79,12 +79,9 @@ CertifiedProblem choose(ProblemOpInterface op, PlanAttr plan) {
   CertifiedProblem certified;
   certified.problem = op.getProblem();
   const ::ropegrad::Problem &p = certified.problem;
-  bool weighsKeys = plan.getCentre() &&
-                    ::ropegrad::centresQueries(static_cast<::ropegrad::Centre>(
-                        plan.getCentre().getValue()));
   bool isExact = plan.getRoute() == Route::Exact || !plan.getDegree() ||
                  p.position == ::ropegrad::Position::General || p.learnedBias ||
-                 weighsKeys;
+                 plan.centresQueries();
   if (isExact)
     return certified;
   int64_t degree = plan.getDegree().getInt();

@@ -1,4 +1,4 @@
-//===- PairSlopes.cpp - Derivatives of products with pairs -----*- C++ -*-===//
+//===- PairColumnSums.cpp - Derivatives of products with pairs -*- C++ -*-===//
 //
 // Part of RopeGrad, under the Apache License v2.0.
 //
