@@ -182,18 +182,21 @@ def check_certificates(kernel, arrays, got, want, tally, **how):
             tally.ratios.append(bound / observed)
 
 
-def limit(kernel, problem, is_exact):
-    """Of the relative error: of the route, and of rounding logits."""
-    rounding = 3e-5 + 2e-6 * problem["logit_bound"]
+def limits(kernel, problem, arrays, is_exact):
+    """Of the error relative to the terms of a sum: (what rounding may leave,
+    what the route may)."""
+    # Exponents are differences of numbers of these sizes: products of rows
+    # whose terms may cancel, and biases.
+    norms = radius(problem | {"centred": "none"}, arrays["Q"], arrays["K"])
+    rounding = 1e-5 + 5e-7 * max(norms, problem["logit_bound"])
+    rounding += 2e-7 * np.abs(arrays.get("bias", 0)).max()
     if "similarity" in problem:
         # A sum of features is as large as p(R), and may stand for the least p.
         logits = problem["logit_bound"] * np.linspace(-1, 1, 1001)
         values = np.polynomial.Polynomial(problem["similarity"])(logits)
         rounding += 2e-7 * values.max() / values.min()
     tolerance = kernel.manifest["tolerance"]
-    if is_exact or not tolerance:
-        return rounding
-    return rounding + 4 * tolerance
+    return rounding, 0 if is_exact or not tolerance else 4 * tolerance
 
 
 def may_use(bodies, found):
@@ -283,14 +286,14 @@ def check_case(kernel, rng, most, tally):
         # Of what is 0, transforms leave a rounding error: the certificate's.
         names = {name for name in names if np.any(want[name])}
     asked = {name: want[name] for name in names}
+    rounding, approximated = limits(kernel, problem, arrays, is_exact)
+    error = reference.errors(asked, sizes, got, least=1.0)
+    allowed = rounding + approximated
+    assert max(error.values()) <= allowed, (error, allowed)
+    # Of terms that cancel less may be left, which is to be rare.
     error = reference.errors(asked, sizes, got)
-    most_allowed = limit(kernel, problem, is_exact)
-    if max(error.values()) > most_allowed:
-        # Every term is as good as that; what is left of terms that cancel may
-        # be less, which is to be rare.
+    if max(error.values()) > 4 * rounding + approximated:
         tally["cancelled"] += 1
-        error = reference.errors(asked, sizes, got, least=1.0)
-    assert max(error.values()) <= most_allowed, (error, most_allowed)
     check_certificates(kernel, arrays, got, want, tally, threads=threads,
                        sizes=(batch, n))
     tally["solved"] += 1
